@@ -1,0 +1,75 @@
+"""What can go wrong, as one tree. Each error carries a hint for the operator.
+
+::
+
+    PixelakeError
+    ├── SettingsError          a setting is misspelt, of the wrong type or out of range
+    ├── DataFolderError        the data folder cannot be used
+    │   ├── FolderInUse        another server runs on it
+    │   └── FolderVersion      written by another version that this one must not touch
+    ├── PortInUse              a listening address is taken
+    ├── StreamError
+    │   └── StreamUnavailable  a hit cannot be made durable now; the collector answers 503
+    ├── WarehouseError
+    │   ├── LakeUnavailable    the lake cannot be read or written now; the consumer retries
+    │   └── Conflict           somebody else committed first; read again and retry
+    └── QueryError             a question or an SQL text cannot be answered
+
+Bad data is never an exception: it is a `pixelake.reject.Reject`.
+"""
+
+
+class PixelakeError(Exception):
+    """An error an operator can act on.
+
+    ``str(error)`` is one line that says what happened; ``hint`` is one line
+    that says what to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SettingsError(PixelakeError):
+    """A setting is misspelt, of the wrong type or out of range."""
+
+
+class DataFolderError(PixelakeError):
+    """The data folder cannot be used."""
+
+
+class FolderInUse(DataFolderError):
+    """Another server runs on this data folder."""
+
+
+class FolderVersion(DataFolderError):
+    """The folder was written by a version that this one must not touch."""
+
+
+class PortInUse(PixelakeError):
+    """A listening address is taken."""
+
+
+class StreamError(PixelakeError):
+    """The stream failed."""
+
+
+class StreamUnavailable(StreamError):
+    """A hit cannot be made durable now."""
+
+
+class WarehouseError(PixelakeError):
+    """The warehouse failed."""
+
+
+class LakeUnavailable(WarehouseError):
+    """The lake cannot be read or written now."""
+
+
+class Conflict(WarehouseError):
+    """Somebody else committed first: read again and retry."""
+
+
+class QueryError(PixelakeError):
+    """A question or an SQL text cannot be answered."""

@@ -1,0 +1,205 @@
+"""Each setting once: name, type, default, unit, one line of help.
+
+A value comes from the configuration file (TOML), is overruled by the
+environment (``PIXELAKE_<NAME>``) and that by a flag (``--name-with-dashes``).
+Read once, frozen; `pixelake settings` and ``docs/settings.md`` are made from
+this list.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, get_type_hints
+
+from pixelake.errors import SettingsError
+
+ENVIRONMENT_PREFIX: Final = "PIXELAKE_"
+
+
+def _setting(default: Any, unit: str, text: str, choices: tuple[str, ...] = ()) -> Any:
+    metadata = {"unit": unit, "help": text, "choices": choices}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: MappingProxyType(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting. Lists are written ``a,b,c`` in the environment and in flags; maps ``a=x,b=y``."""
+
+    # where things are
+    data: Path = _setting(Path("pixelake-data"), "folder", "where everything is kept")
+    collect: str = _setting("127.0.0.1:8080", "host:port", "where the pixel listens; port 0 picks a free one")
+    web: str = _setting("127.0.0.1:8081", "host:port", "where the dashboard and the API listen")
+    metrics: str = _setting("", "host:port", "where /metrics listens (Prometheus); empty: nowhere")
+    public_url: str = _setting("", "URL", "how the pixel is reached from outside, for the printed tag; empty: http://<collect>")
+    workers: int = _setting(0, "processes", "collector processes; 0: one for every two cores")
+    stream: str = _setting("", "URL", "the stream; empty: embedded, in the data folder")
+    lake: str = _setting("", "URL", "the lake; empty: <data>/lake")
+    live: str = _setting("", "URL", "the live store; empty: embedded, in the data folder")
+    registry: str = _setting("", "URL", "the registry; empty: embedded, in the data folder")
+    # collect
+    answer: str = _setting("durable", "", "when the pixel answers", ("durable", "accepted"))
+    answer_deadline: float = _setting(0.5, "s", "after that a hit that is not durable yet is answered 503 `undecided`")
+    max_head: int = _setting(65_536, "bytes", "request line and headers; more is answered 431")
+    max_body: int = _setting(1_048_576, "bytes", "body of a POST; more is answered 413")
+    max_waiting: int = _setting(50_000, "hits", "hits of a worker that may wait for a commit; more are answered 503 `busy`")
+    max_connections: int = _setting(20_000, "connections", "open connections of a worker; more are answered 503 and closed")
+    header_timeout: float = _setting(10.0, "s", "for the whole request to arrive")
+    idle_timeout: float = _setting(75.0, "s", "a connection without a request is closed")
+    shutdown_timeout: float = _setting(10.0, "s", "for draining on SIGTERM")
+    secret_parameters: tuple[str, ...] = _setting(
+        ("password", "passwd", "access_token", "api_key", "apikey", "secret", "token_auth", "authorization"),
+        "names",
+        "query parameters whose values never reach the disk",
+    )
+    # stream
+    segment_bytes: int = _setting(134_217_728, "bytes", "a segment of the embedded stream is closed at this size")
+    segment_age: float = _setting(3_600.0, "s", "a segment of the embedded stream is closed at this age")
+    stream_retention: float = _setting(86_400.0, "s", "settled hits stay in the stream, with full addresses, for so long")
+    # transform
+    batch_size: int = _setting(10_000, "hits", "at most so many are judged at once")
+    live_window: float = _setting(0.5, "s", "the live store is written this often")
+    lake_window: float = _setting(5.0, "s", "the lake is written this often")
+    lake_rows: int = _setting(200_000, "rows", "or when so many wait")
+    do_not_track: str = _setting(
+        "anonymous",
+        "",
+        "what DNT: 1 and Sec-GPC: 1 do: nothing; no user, visitor or city; nothing is kept",
+        ("ignore", "anonymous", "withhold"),
+    )
+    aliases: Mapping[str, str] = _setting(
+        {
+            "userid": "user",
+            "user_id": "user",
+            "uid": "user",
+            "eid": "event_id",
+            "ref": "referrer",
+            "referer": "referrer",
+            "name": "event",
+            "event_name": "event",
+            "page": "url",
+        },
+        "name=name",
+        "other names that users may send for the native ones",
+    )
+    kept_query: tuple[str, ...] = _setting(
+        ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "ref", "source"),
+        "names",
+        "query names of a page's url and referrer that are kept; the rest is cut off",
+    )
+    max_field: int = _setting(8_192, "characters", "a longer field makes the hit a reject")
+    repeat_window: float = _setting(86_400.0, "s", "an event_id seen again within it is a repeat")
+    default_zone: str = _setting("UTC", "IANA zone", "the time zone of new sites")
+    # warehouse
+    live_retention: float = _setting(604_800.0, "s", "the live store forgets after")
+    sql_timeout: float = _setting(20.0, "s", "a query is stopped after")
+    sql_memory: str = _setting("512MB", "", "memory a query may take")
+    log_level: str = _setting("info", "", "what is logged", ("debug", "info", "warning", "error"))
+
+    @property
+    def collect_url(self) -> str:
+        """How the pixel is reached from outside."""
+        return self.public_url.rstrip("/") or f"http://{self.collect}"
+
+
+NAMES: Final = tuple(f.name for f in fields(Settings))
+_TYPES: Final = get_type_hints(Settings)
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Settings:
+    """The settings from file, environment and flags, in rising order of weight.
+
+    `flags` holds only those that were given, by setting name. Without `config`
+    the file is ``$PIXELAKE_CONFIG``, else ``pixelake.toml`` here, if there is one.
+
+    Raises:
+        SettingsError: a name is unknown, or a value is not of its type; the message names both, the hint what is meant.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for name, value in _from_file(config, environment).items():
+        values[name] = _parse(name, value, "the configuration file")
+    for key, value in environment.items():
+        if key.startswith(ENVIRONMENT_PREFIX) and key != ENVIRONMENT_PREFIX + "CONFIG":
+            name = key.removeprefix(ENVIRONMENT_PREFIX).lower()
+            values[name] = _parse(name, value, key)
+    for name, value in (flags or {}).items():
+        values[name] = _parse(name, value, "--" + name.replace("_", "-"))
+    return Settings(**values)
+
+
+def _from_file(config: Path | None, environment: Mapping[str, str]) -> Mapping[str, Any]:
+    named = config or environment.get(ENVIRONMENT_PREFIX + "CONFIG")
+    path = Path(named) if named else Path("pixelake.toml")
+    if not named and not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}", "name an existing file with --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}", 'write one `name = value` a line, text in "quotes"') from error
+
+
+def _parse(name: str, value: Any, source: str) -> Any:
+    if name not in NAMES:
+        close = get_close_matches(name, NAMES, 1)
+        raise SettingsError(
+            f"unknown setting {name!r} in {source}",
+            f"did you mean {close[0]}?" if close else "`pixelake settings` lists them all",
+        )
+    declared = next(f for f in fields(Settings) if f.name == name)
+    try:
+        parsed = _convert(_TYPES[name], value)
+    except (TypeError, ValueError) as error:
+        unit = declared.metadata["unit"] or "text"
+        raise SettingsError(f"{source}: {name} cannot be {value!r}", f"it is a number or text in {unit}") from error
+    choices = declared.metadata["choices"]
+    if choices and parsed not in choices:
+        raise SettingsError(f"{source}: {name} cannot be {value!r}", f"it is one of {', '.join(choices)}")
+    return parsed
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    """`value`, from TOML or as text, as the declared type. Raises TypeError or ValueError."""
+    if kind in (int, float):
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise TypeError
+        number = kind(value)
+        if not 0 <= number < float("inf"):
+            raise ValueError
+        return number
+    if kind is tuple[str, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not all(isinstance(item, str) for item in items):
+            raise TypeError
+        return tuple(item.strip() for item in items if item.strip())
+    if kind == Mapping[str, str]:
+        pairs = dict(item.split("=", 1) for item in value.split(",") if item) if isinstance(value, str) else dict(value)
+        if not all(isinstance(text, str) for pair in pairs.items() for text in pair):
+            raise TypeError
+        return {key.strip(): text.strip() for key, text in pairs.items()}
+    if not isinstance(value, str | Path):
+        raise TypeError
+    return kind(value)
+
+
+def parse_address(name: str, text: str) -> tuple[str, int]:
+    """``host:port`` as a pair; an IPv6 host stands in brackets.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise SettingsError(f"{name} cannot be {text!r}", "write host:port, for instance 127.0.0.1:8080 or [::]:8080")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,109 @@
+"""What a stream promises: hits go in, are durable, and come out in order.
+
+A backend is one file beside this one; its words (segment, offset, shard,
+receipt handle) stay in it. `tests/contract/` holds every backend to what is
+said here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from pixelake.hit import Hit
+
+Partition = str
+"""Name of a partition. It contains a random id minted with the partition, so that it never comes back."""
+
+Position = int
+"""Place of a hit in its partition, from 1 on, without gaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Hits of one partition, in order.
+
+    ``positions[i]`` is the place of ``hits[i]``; the last one is what a reader
+    commits once the batch is settled.
+    """
+
+    partition: Partition
+    hits: Sequence[Hit]
+    positions: Sequence[Position]
+
+    @property
+    def ids(self) -> list[str]:
+        """The stable ``hit_id`` of each hit: its own, else ``<partition>-<position>``."""
+        places = zip(self.hits, self.positions, strict=True)
+        return [hit.hit_id or f"{self.partition}-{place}" for hit, place in places]
+
+
+class Extent(NamedTuple):
+    """What a stream still holds of one partition: positions ``first`` to ``last``, both included.
+
+    ``last`` is the number of hits ever accepted by it; ``first > last`` if it holds none.
+    """
+
+    partition: Partition
+    first: Position
+    last: Position
+    bytes: int
+
+
+class Writer(Protocol):
+    """Where the collector puts hits. One writer owns one partition."""
+
+    async def append(self, hits: Sequence[Hit]) -> None:
+        """Return only once every hit is durable.
+
+        Concurrent calls are expected and share one commit.
+
+        Raises:
+            StreamUnavailable: durability cannot be promised. The hits may or may not have been kept.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way and let the partition go. May never be called."""
+        ...
+
+
+class Reader(Protocol):
+    """Where a group of consumers takes hits from. Plain synchronous code, one thread."""
+
+    ordered: bool
+    """Positions of a partition grow. Else hits come again in any order and are merged by ``hit_id``."""
+
+    def read(self, limit: int, wait: float) -> Batch | None:
+        """The next hits of some partition, `limit` at most (more only if one group is larger); or None after `wait` seconds.
+
+        Partitions take turns. Reading goes on behind the last batch returned; a
+        new reader begins behind what its group committed.
+
+        Raises:
+            StreamError: a stored group cannot be read.
+        """
+        ...
+
+    def commit(self, positions: Mapping[Partition, Position]) -> None:
+        """Never return hits up to these positions to this group again. The stream may forget them when they are old."""
+        ...
+
+    def rewind(self, positions: Mapping[Partition, Position]) -> None:
+        """Go on reading these partitions right behind the given positions."""
+        ...
+
+    def close(self) -> None:
+        """Let the partitions go. May never be called."""
+        ...
+
+
+class Watcher(Protocol):
+    """What `status` asks of a stream. Takes no lock and disturbs nobody."""
+
+    def extents(self) -> Sequence[Extent]:
+        """What is held, a row a partition."""
+        ...
+
+    def received_at(self, partition: Partition, position: Position) -> int | None:
+        """When that hit was received (µs UTC), or None if it is held no longer."""
+        ...
