@@ -23,11 +23,20 @@ class Field(NamedTuple):
 
 FIELDS: Final = (
     # identity
-    Field("hit_id", "text", "", "unique name of this row: partition and position, `.n` for further elements of one hit"),
+    Field(
+        "hit_id", "text", "", "unique name of this row: partition and position, `.n` for further elements of one hit"
+    ),
     Field("event_id", "text", "", "the client's own id, if it sent one"),
     Field("impression_id", "text", "", "the ad impression this belongs to"),
-    Field("received_at", "timestamp", "µs UTC", "when the collector had the whole request; rules reports and partitions"),
-    Field("occurred_at", "timestamp", "µs UTC", "when it happened: the client's claim, corrected for its clock; else received_at"),
+    Field(
+        "received_at", "timestamp", "µs UTC", "when the collector had the whole request; rules reports and partitions"
+    ),
+    Field(
+        "occurred_at",
+        "timestamp",
+        "µs UTC",
+        "when it happened: the client's claim, corrected for its clock; else received_at",
+    ),
     Field("sent_at", "timestamp", "µs UTC", "when the client says it sent this"),
     Field("partition", "text", "", "the stream's partition it came by"),
     Field("position", "int64", "", "its place in that partition"),
@@ -93,6 +102,17 @@ PARTITION_COLUMNS: Final = ("year", "month", "day", "hour")
 """The columns that are folders: ``year=2026/month=02/day=10/hour=21/``."""
 
 REQUIRED: Final = frozenset(
-    {"hit_id", "received_at", "partition", "position", "source", "dialect", "method", "site", "event", *PARTITION_COLUMNS}
+    {
+        "hit_id",
+        "received_at",
+        "partition",
+        "position",
+        "source",
+        "dialect",
+        "method",
+        "site",
+        "event",
+        *PARTITION_COLUMNS,
+    }
 )
 """Columns that are never null."""

@@ -36,7 +36,9 @@ class Settings:
     collect: str = _setting("127.0.0.1:8080", "host:port", "where the pixel listens; port 0 picks a free one")
     web: str = _setting("127.0.0.1:8081", "host:port", "where the dashboard and the API listen")
     metrics: str = _setting("", "host:port", "where /metrics listens (Prometheus); empty: nowhere")
-    public_url: str = _setting("", "URL", "how the pixel is reached from outside, for the printed tag; empty: http://<collect>")
+    public_url: str = _setting(
+        "", "URL", "how the pixel is reached from outside, for the printed tag; empty: http://<collect>"
+    )
     workers: int = _setting(0, "processes", "collector processes; 0: one for every two cores")
     stream: str = _setting("", "URL", "the stream; empty: embedded, in the data folder")
     lake: str = _setting("", "URL", "the lake; empty: <data>/lake")
@@ -47,8 +49,12 @@ class Settings:
     answer_deadline: float = _setting(0.5, "s", "after that a hit that is not durable yet is answered 503 `undecided`")
     max_head: int = _setting(65_536, "bytes", "request line and headers; more is answered 431")
     max_body: int = _setting(1_048_576, "bytes", "body of a POST; more is answered 413")
-    max_waiting: int = _setting(50_000, "hits", "hits of a worker that may wait for a commit; more are answered 503 `busy`")
-    max_connections: int = _setting(20_000, "connections", "open connections of a worker; more are answered 503 and closed")
+    max_waiting: int = _setting(
+        50_000, "hits", "hits of a worker that may wait for a commit; more are answered 503 `busy`"
+    )
+    max_connections: int = _setting(
+        20_000, "connections", "open connections of a worker; more are answered 503 and closed"
+    )
     header_timeout: float = _setting(10.0, "s", "for the whole request to arrive")
     idle_timeout: float = _setting(75.0, "s", "a connection without a request is closed")
     shutdown_timeout: float = _setting(10.0, "s", "for draining on SIGTERM")
@@ -60,7 +66,9 @@ class Settings:
     # stream
     segment_bytes: int = _setting(134_217_728, "bytes", "a segment of the embedded stream is closed at this size")
     segment_age: float = _setting(3_600.0, "s", "a segment of the embedded stream is closed at this age")
-    stream_retention: float = _setting(86_400.0, "s", "settled hits stay in the stream, with full addresses, for so long")
+    stream_retention: float = _setting(
+        86_400.0, "s", "settled hits stay in the stream, with full addresses, for so long"
+    )
     # transform
     batch_size: int = _setting(10_000, "hits", "at most so many are judged at once")
     live_window: float = _setting(0.5, "s", "the live store is written this often")
@@ -147,7 +155,9 @@ def _from_file(config: Path | None, environment: Mapping[str, str]) -> Mapping[s
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}", "name an existing file with --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not TOML: {error}", 'write one `name = value` a line, text in "quotes"') from error
+        raise SettingsError(
+            f"{path} is not TOML: {error}", 'write one `name = value` a line, text in "quotes"'
+        ) from error
 
 
 def _parse(name: str, value: Any, source: str) -> Any:

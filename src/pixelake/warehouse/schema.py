@@ -28,4 +28,6 @@ EVENTS = arrow_schema(event.FIELDS, event.REQUIRED)
 REJECTS = arrow_schema(
     reject.FIELDS, {"hit_id", "received_at", "stage", "reason", "partition", "position", *event.PARTITION_COLUMNS}
 )
-WITHHELD = pa.schema([pa.field("partition", pa.string(), nullable=False), pa.field("position", pa.int64(), nullable=False)])
+WITHHELD = pa.schema(
+    [pa.field("partition", pa.string(), nullable=False), pa.field("position", pa.int64(), nullable=False)]
+)

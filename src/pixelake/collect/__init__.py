@@ -1,0 +1,1 @@
+"""Request -> Hit: the pixel, answered when the hit is durable."""

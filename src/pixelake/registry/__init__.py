@@ -1,0 +1,1 @@
+"""What people change while it runs."""

@@ -1,0 +1,1 @@
+"""Hit -> durable -> Batch."""

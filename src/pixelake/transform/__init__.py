@@ -1,0 +1,1 @@
+"""Batch -> events and rejects."""

@@ -1,0 +1,1 @@
+"""What is added to an event, a file each."""
