@@ -19,7 +19,7 @@ MAX_GROUP_BYTES: Final = 1 << 30
 
 
 class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One request, as it arrived.
+    r"""One request, as it arrived.
 
     Attributes:
         received_at: microseconds since the epoch, UTC.
@@ -27,7 +27,7 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
         client: address of the client, as far as declared proxies tell; else `peer`.
         method: ``GET``, ``HEAD`` or ``POST``.
         target: path and query, byte by byte as sent.
-        headers: the header lines that are kept, ``Name: value\\r\\n`` each, as sent.
+        headers: the header lines that are kept, ``Name: value\r\n`` each, as sent.
         body: the body, decoded from its transfer coding only.
         source: where it came from: ``http``, ``cloudfront``, ...
         hit_id: set by whoever makes a hit for an unordered stream. An ordered

@@ -74,7 +74,7 @@ class Reader(Protocol):
     """Positions of a partition grow. Else hits come again in any order and are merged by ``hit_id``."""
 
     def read(self, limit: int, wait: float) -> Batch | None:
-        """The next hits of some partition, `limit` at most (more only if one group is larger); or None after `wait` seconds.
+        """The next hits of some partition, at most `limit`; or None after `wait` seconds.
 
         Partitions take turns. Reading goes on behind the last batch returned; a
         new reader begins behind what its group committed.
@@ -89,7 +89,7 @@ class Reader(Protocol):
         ...
 
     def rewind(self, positions: Mapping[Partition, Position]) -> None:
-        """Go on reading these partitions right behind the given positions."""
+        """Go on right behind the given positions; partitions not named begin with the oldest hit that is held."""
         ...
 
     def close(self) -> None:

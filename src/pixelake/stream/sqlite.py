@@ -1,0 +1,232 @@
+"""The embedded stream: partitions are folders of SQLite segments.
+
+::
+
+    stream/
+      groups.sqlite                  how far each group of readers has committed
+      3f9a0c51be77/                  a partition: one life of one writer
+        owner.lock                   held (flock) by the writer while it lives
+        reader-consume.lock          held by the reader of that group
+        00000000000000000001.sqlite  a segment, named by its first position
+        00000000000000041205.sqlite  the newest one: only the owner writes it
+
+Every writer mints a partition of its own and never goes on with an old one,
+so that a wiped or restored folder cannot hold new hits under old positions.
+Partitions whose owner is gone are drained, then removed.
+"""
+
+import asyncio
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pixelake.clock import SYSTEM, Clock
+from pixelake.errors import StreamError, StreamUnavailable
+from pixelake.hit import Codec, Hit
+from pixelake.stream import segment
+from pixelake.stream.base import Extent, Partition, Position
+from pixelake.stream.flock import Flock
+
+T = TypeVar("T")
+
+ROW_HITS: Final = 4_096
+"""Most hits of a row, so that a reader's batch stays small after a stall."""
+RETRY_AFTER: Final = 1.0
+"""Seconds between attempts to begin a partition after a failure."""
+LOOKS: Final = 20
+POLL: Final = 0.02
+"""A watcher looks so often, so many seconds apart, at a partition that is changing."""
+
+
+class _OwnPartition:
+    """The partition a writer owns: made, filled, rolled, left. Used by one thread."""
+
+    def __init__(self, stream: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._codec = Codec()
+        self.name: Partition = secrets.token_hex(6)
+        self._folder = stream / self.name
+        nursery = stream / f".{self.name}"  # a reader must not see it before it is locked
+        nursery.mkdir(parents=True)
+        try:
+            self._lock = Flock(nursery / "owner.lock")
+            self._lock.acquire()
+            segment.create(nursery, 1)
+            nursery.rename(self._folder)
+        except BaseException:
+            shutil.rmtree(nursery, ignore_errors=True)
+            raise
+        segment.sync(stream)
+        segment.sync(stream.parent)
+        self._next: Position = 1
+        self._open_segment()
+
+    def _open_segment(self) -> None:
+        self._segment = segment.connect(segment.segments(self._folder)[-1], write=True)
+        self._bytes = 0
+        self._opened = self._clock.monotonic()
+
+    def append(self, hits: Sequence[Hit]) -> None:
+        """One transaction, one fsync."""
+        rows = list(self._rows(hits))
+        self._segment.execute("BEGIN IMMEDIATE")
+        self._segment.executemany("INSERT INTO groups VALUES (?, ?, ?, ?)", rows)
+        self._segment.execute("COMMIT")
+        self._next += len(hits)
+        self._bytes += sum(len(row[3]) for row in rows)
+
+    def _rows(self, hits: Sequence[Hit]) -> Iterator[tuple[int, int, int, bytes]]:
+        for start in range(0, len(hits), ROW_HITS):
+            part = hits[start : start + ROW_HITS]
+            first = self._next + start
+            yield first, first + len(part) - 1, part[0].received_at, self._codec.encode(part)
+
+    def roll(self, size: int, age: float) -> None:
+        """Begin a new segment if this one is too large or too old."""
+        if self._bytes >= size or (self._bytes and self._clock.monotonic() - self._opened >= age):
+            segment.create(self._folder, self._next)
+            self._segment.close()
+            self._open_segment()
+
+    def leave(self) -> None:
+        """Let it go; what it holds will be drained."""
+        self._segment.close()
+        self._lock.release()
+
+
+class SqliteWriter:
+    """Group commit into a partition of its own. See `pixelake.stream.base.Writer`.
+
+    Hits that arrive while a commit is under way share the next one, so the
+    delay of a commit adapts to the load: none when idle, full groups when busy.
+    After a failed commit the partition is left and a new one begun, because
+    the state of its last pages is not known (a second fsync may lie).
+    """
+
+    def __init__(
+        self, stream: Path, *, segment_bytes: int = 1 << 27, segment_age: float = 3600.0, clock: Clock = SYSTEM
+    ) -> None:
+        self._stream = stream
+        self._segment_bytes = segment_bytes
+        self._segment_age = segment_age
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._waiting: list[tuple[Sequence[Hit], asyncio.Future[None]]] = []
+        self._commit: asyncio.Task[None] | None = None
+        self._partition: _OwnPartition | None = None
+        self._retry_at = 0.0
+        self._last_failure = ""
+
+    async def append(self, hits: Sequence[Hit]) -> None:
+        """Return once every hit is durable."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((hits, done))
+        if self._commit is None:
+            self._commit = asyncio.create_task(self._commit_waiting())
+        await done
+
+    async def _commit_waiting(self) -> None:
+        """Commit group after group until nobody waits. The only caller of the commit thread."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            hits = [hit for part, _ in group for hit in part]
+            failure: StreamUnavailable | None = None
+            try:
+                await loop.run_in_executor(self._thread, self._write, hits)
+            except StreamUnavailable as error:
+                failure = error
+            except Exception as error:  # noqa: BLE001 - whatever it was, somebody waits for an answer
+                failure = StreamUnavailable(f"cannot commit to the stream: {error!r}")
+            for _, done in group:
+                if done.cancelled():
+                    continue
+                if failure:
+                    done.set_exception(failure)
+                else:
+                    done.set_result(None)
+        self._commit = None
+
+    def _write(self, hits: Sequence[Hit]) -> None:
+        """Runs in the commit thread."""
+        if self._partition is None and self._clock.monotonic() < self._retry_at:
+            raise StreamUnavailable(self._last_failure)
+        try:
+            if self._partition is None:
+                self._partition = _OwnPartition(self._stream, self._clock)
+            self._partition.append(hits)
+        except (sqlite3.Error, OSError) as error:
+            self._fail(error)
+            raise StreamUnavailable(self._last_failure, "look at the disk of the data folder") from error
+        self._roll(self._partition)
+
+    def _roll(self, partition: _OwnPartition) -> None:
+        """A failed roll must not fail the hits that are durable already: the next commit begins a new partition."""
+        try:
+            partition.roll(self._segment_bytes, self._segment_age)
+        except (sqlite3.Error, OSError) as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._last_failure = f"cannot commit to the stream: {error}"
+        self._retry_at = self._clock.monotonic() + RETRY_AFTER
+        partition, self._partition = self._partition, None
+        if partition is not None:
+            try:
+                partition.leave()
+            except sqlite3.Error as second:
+                self._last_failure += f"; then: {second}"
+
+    async def close(self) -> None:
+        """Finish what is under way and let the partition go."""
+        if self._commit is not None:
+            await self._commit
+        if self._partition is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._partition.leave)
+            self._partition = None
+        self._thread.shutdown()
+
+
+class SqliteWatcher:
+    """See `pixelake.stream.base.Watcher`."""
+
+    def __init__(self, stream: Path) -> None:
+        self._stream = stream
+
+    def extents(self) -> Sequence[Extent]:
+        """What is held, a row a partition."""
+        found = [self._look(folder, _extent) for folder in segment.partitions(self._stream)]
+        return [extent for extent in found if extent is not None]
+
+    def received_at(self, partition: Partition, position: Position) -> int | None:
+        """When the commit of that hit began (µs UTC), or None if it is held no longer."""
+        return self._look(self._stream / partition, lambda folder: _received_at(folder, position))
+
+    def _look(self, folder: Path, ask: Callable[[Path], T]) -> T | None:
+        """Ask again if a segment was rolled or unlinked while we looked."""
+        for _ in range(LOOKS):
+            try:
+                return ask(folder)
+            except (sqlite3.OperationalError, OSError, IndexError):
+                if not folder.exists():
+                    return None
+                time.sleep(POLL)
+        raise StreamError(f"cannot read partition {folder.name}", "look at the disk of the data folder")
+
+
+def _extent(folder: Path) -> Extent:
+    paths = segment.segments(folder)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return Extent(folder.name, int(paths[0].stem), segment.last_position(paths[-1]), size)
+
+
+def _received_at(folder: Path, position: Position) -> int | None:
+    for path in reversed(segment.segments(folder)):
+        if int(path.stem) <= position:
+            return segment.received_at(path, position)
+    return None
