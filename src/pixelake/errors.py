@@ -10,6 +10,7 @@
     ├── PortInUse              a listening address is taken
     ├── StreamError
     │   └── StreamUnavailable  a hit cannot be made durable now; the collector answers 503
+    ├── RegistryUnavailable    the registry cannot be read or written now
     ├── WarehouseError
     │   ├── LakeUnavailable    the lake cannot be read or written now; the consumer retries
     │   └── Conflict           somebody else committed first; read again and retry
@@ -57,6 +58,10 @@ class StreamError(PixelakeError):
 
 class StreamUnavailable(StreamError):
     """A hit cannot be made durable now."""
+
+
+class RegistryUnavailable(PixelakeError):
+    """The registry cannot be read or written now."""
 
 
 class WarehouseError(PixelakeError):

@@ -7,6 +7,7 @@ this list.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -32,7 +33,7 @@ class Settings:
     """Every setting. Lists are written ``a,b,c`` in the environment and in flags; maps ``a=x,b=y``."""
 
     # where things are
-    data: Path = _setting(Path("pixelake-data"), "folder", "where everything is kept")
+    data: Path = _setting(Path("pixelake-data"), "folder", "where everything is kept")  # noqa: RUF009 - immutable
     collect: str = _setting("127.0.0.1:8080", "host:port", "where the pixel listens; port 0 picks a free one")
     web: str = _setting("127.0.0.1:8081", "host:port", "where the dashboard and the API listen")
     metrics: str = _setting("", "host:port", "where /metrics listens (Prometheus); empty: nowhere")
@@ -188,7 +189,7 @@ def _convert(kind: Any, value: Any) -> Any:
         if not 0 <= number < float("inf"):
             raise ValueError
         return number
-    if kind is tuple[str, ...]:
+    if kind == tuple[str, ...]:
         items = value.split(",") if isinstance(value, str) else value
         if not all(isinstance(item, str) for item in items):
             raise TypeError
@@ -201,6 +202,64 @@ def _convert(kind: Any, value: Any) -> Any:
     if not isinstance(value, str | Path):
         raise TypeError
     return kind(value)
+
+
+def listed(settings: Settings) -> list[dict[str, str]]:
+    """Every setting as a row of text: ``name value default unit help``. Passwords in URLs are left out."""
+    default = Settings()
+    return [
+        {
+            "name": each.name,
+            "value": _shown(getattr(settings, each.name)),
+            "default": _shown(getattr(default, each.name)),
+            "unit": each.metadata["unit"],
+            "help": _help(each.metadata),
+        }
+        for each in fields(Settings)
+    ]
+
+
+def _shown(value: Any) -> str:
+    """A value as one would write it in the environment."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={text}" for key, text in value.items())
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", str(value))
+
+
+def _help(metadata: Mapping[str, Any]) -> str:
+    choices = ", ".join(metadata["choices"])
+    return f"{metadata['help']} ({choices})" if choices else str(metadata["help"])
+
+
+def as_markdown() -> str:
+    """The page ``docs/settings.md``."""
+    rows = [
+        f"| `{row['name']}` | {_cell(row['default'])} | {row['unit']} | {_prose(row['help'])} |"
+        for row in listed(Settings())
+    ]
+    return "\n".join([_PAGE, "| name | default | unit | what it does |", "|---|---|---|---|", *rows, ""])
+
+
+def _prose(text: str) -> str:
+    return text.replace("<", "&lt;").replace("|", "&#124;")
+
+
+def _cell(value: str) -> str:
+    return f"`{value.replace(',', ', ')}`" if value else ""
+
+
+_PAGE: Final = """# Settings
+
+Made from `src/pixelake/settings.py`:
+`python -c 'from pixelake import settings; print(settings.as_markdown(), end="")' > docs/settings.md`.
+
+A value comes from the configuration file (TOML: `name = value`; `--config FILE`, else `$PIXELAKE_CONFIG`, else
+`pixelake.toml` in the working folder), is overruled by the environment (`PIXELAKE_<NAME>`), and that by a flag
+(`--name-with-dashes`, before or after the command). In the environment and in flags lists are written `a,b,c` and maps
+`a=x,b=y`. `pixelake settings` shows the values that hold now.
+"""
 
 
 def parse_address(name: str, text: str) -> tuple[str, int]:

@@ -1,21 +1,105 @@
-"""Counters, gauges and health, shared by all processes of an installation, as Prometheus text.
+"""Counters and timings of all processes of an installation, as Prometheus text.
 
-Each process maps its counters into a file of ``<data>/run/metrics``; whoever
-serves ``/metrics`` adds them up. `prepare` must run before anything here is
-used, and names the folder through the environment, which child processes
-inherit.
+`METRICS` declares each one once. Whoever counts asks for it by name, once, and
+keeps what it gets, because the look-up costs more than the counting::
+
+    kept = telemetry.counter("pixelake_answers_total").labels(status="200", reason="")
+    kept.inc(len(group))                 # once a group, not once a hit
+    telemetry.histogram("pixelake_commit_seconds").observe(seconds)
+
+A child of the supervisor calls `join` before anything counts: from then on its
+numbers live in mapped files of that folder, which `serve` adds up and which
+outlive a kill. A process that has not joined counts in its own memory.
 """
 
 import os
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server, values
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Metric(NamedTuple):
+    """One metric: its name, what it means, its labels."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: Final = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "pixelake_answers_total",
+            "Answers of the collector; the reason of a refusal is the one in X-Pixelake",
+            ("status", "reason"),
+        ),
+        Metric("pixelake_hits_total", "Hits that the stream has made durable"),
+        Metric("pixelake_commit_seconds", "How long a group of hits took to become durable"),
+        Metric("pixelake_connections", "Open connections of the collectors"),
+        Metric("pixelake_waiting_hits", "Hits that wait for a commit"),
+        Metric("pixelake_events_total", "Events judged by the consumer; after a crash some are judged twice"),
+        Metric("pixelake_rejects_total", "Rejects judged by the consumer", ("reason",)),
+        Metric("pixelake_withheld_total", "Outcomes withheld by policy, as judged by the consumer"),
+        Metric("pixelake_sink_seconds", "How long a sink took to write what waited for it", ("sink",)),
+        Metric("pixelake_sink_failures_total", "Writes that a sink failed and that are repeated", ("sink",)),
+        Metric("pixelake_restarts_total", "Processes the supervisor started again", ("role",)),
+    )
+}
+"""Every metric there is."""
+
+
+def join(folder: Path, process: str) -> None:
+    """Count in files of `folder` from now on, under the name `process`.
+
+    No two living processes of a folder may have the same name. One that is
+    started again under its old name goes on with its old numbers.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    # a file a name, not a file a process id: restarts must not fill the folder
+    values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
+
+
+@cache
+def counter(name: str) -> Counter:
+    """The counter of that name. It only grows."""
+    declared = METRICS[name]
+    return Counter(declared.name, declared.help, declared.labels, registry=None)
+
+
+@cache
+def gauge(name: str) -> Gauge:
+    """The gauge of that name. Shown is the sum over all processes."""
+    declared = METRICS[name]
+    return Gauge(declared.name, declared.help, declared.labels, registry=None, multiprocess_mode="sum")
+
+
+@cache
+def histogram(name: str) -> Histogram:
+    """The histogram of that name, in seconds."""
+    declared = METRICS[name]
+    return Histogram(declared.name, declared.help, declared.labels, registry=None, buckets=_SECONDS)
 
 
 def prepare(folder: Path) -> None:
-    """Share counters through files in `folder`, which begins empty."""
+    """Make `folder` ready for processes that join: it begins without numbers."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.db"):
         old.unlink(missing_ok=True)
-    os.environ[_FOLDER] = str(folder)
+
+
+def serve(folder: Path, host: str, port: int) -> int:
+    """Serve the sums over all processes that ever joined `folder`, from a thread; return the port.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    registry = CollectorRegistry(support_collectors_without_names=True)
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    server, _ = start_http_server(port, host, registry)
+    return int(server.server_port)

@@ -382,7 +382,9 @@ def _route(routes: Mapping[bytes, Route], target: bytes) -> tuple[bytes, Route |
     route = routes.get(path)
     if route is None:
         absolute = _ABSOLUTE.match(target)
-        return (path, None) if absolute is None else _route(routes, target[absolute.end() :] or b"/")
+        if absolute is not None:
+            return _route(routes, b"/" + target[absolute.end() :].removeprefix(b"/"))
+        return path, None
     return (path, None) if path == b"/" and not mark else (path, route)
 
 

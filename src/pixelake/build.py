@@ -1,0 +1,201 @@
+"""Settings become objects: the only file that names every backend.
+
+A role imports only what it runs, inside its function: a collector must not pay
+for pyarrow, and a misspelt flag must be answered at once.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from pixelake.errors import SettingsError
+from pixelake.registry.base import Registry
+from pixelake.settings import Settings
+from pixelake.stream.base import Reader, Watcher, Writer
+
+if TYPE_CHECKING:
+    from pixelake.dialects.base import Dialect
+    from pixelake.operate.status import Status
+    from pixelake.warehouse.lake import Lake, LakeReader
+    from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
+    from pixelake.warehouse.query import Lakehouse
+    from pixelake.warehouse.seen_sqlite import SqliteSeen
+
+GROUP: Final = "consume"
+"""The group of readers that fills the lake."""
+
+
+def _place(settings: Settings, name: str, *default: str) -> Path:
+    """Where an embedded backend keeps its data: in the data folder, or where a ``file:`` URL says.
+
+    Raises:
+        SettingsError: the URL is of another backend.
+    """
+    url = urlsplit(getattr(settings, name))
+    if not any(url):
+        return settings.data.joinpath(*default)
+    if url.scheme == "file" and not url.netloc and url.path:
+        return Path(url.path)
+    raise SettingsError(  # the URL may hold a password: only its scheme is told
+        f"{name}: there is no backend for {url.scheme or 'this'}:// URLs",
+        f"write file:///absolute/path, or nothing for {'/'.join(('<data>', *default))}",
+    )
+
+
+# --- stream ---
+
+
+def writer(settings: Settings) -> Writer:
+    """Where the collector puts hits. To be called inside its event loop."""
+    from pixelake.stream.sqlite import SqliteWriter
+
+    return SqliteWriter(
+        _place(settings, "stream", "stream"), segment_bytes=settings.segment_bytes, segment_age=settings.segment_age
+    )
+
+
+def reader(settings: Settings, group: str = GROUP) -> Reader:
+    """Where the consumer takes hits from."""
+    from pixelake.stream.sqlite_reader import SqliteReader
+
+    return SqliteReader(_place(settings, "stream", "stream"), group, retention=settings.stream_retention)
+
+
+def watcher(settings: Settings) -> Watcher:
+    """What `status` asks."""
+    from pixelake.stream.sqlite import SqliteWatcher
+
+    return SqliteWatcher(_place(settings, "stream", "stream"))
+
+
+# --- registry and dialects ---
+
+
+def registry(settings: Settings) -> Registry:
+    """The shared memory of the installation."""
+    from pixelake.registry.sqlite import SqliteRegistry
+
+    return SqliteRegistry(_place(settings, "registry", "registry", "registry.sqlite"), settings.default_zone)
+
+
+def dialects(settings: Settings) -> "Sequence[Dialect]":
+    """Every protocol that is spoken here."""
+    from pixelake.dialects.native import Native
+
+    return (Native(settings.aliases),)
+
+
+# --- warehouse ---
+
+
+def lake(settings: Settings) -> "Lake":
+    """The lake, open for writing."""
+    from pixelake.warehouse.lake import Lake
+
+    return Lake(_place(settings, "lake", "lake"))
+
+
+def lake_reader(settings: Settings) -> "LakeReader":
+    """How far the lake is."""
+    from pixelake.warehouse.lake import LakeReader
+
+    return LakeReader(_place(settings, "lake", "lake"))
+
+
+def lakehouse(settings: Settings) -> "Lakehouse":
+    """The lake, open for questions."""
+    from pixelake.warehouse.query import Lakehouse
+
+    return Lakehouse(_place(settings, "lake", "lake"), settings.sql_timeout, settings.sql_memory)
+
+
+def live_store(settings: Settings) -> "LiveStore":
+    """The last days, open for writing."""
+    from pixelake.warehouse.live_sqlite import LiveStore
+
+    return LiveStore(_place(settings, "live", "live", "live.sqlite"), settings.live_retention)
+
+
+def live_reader(settings: Settings) -> "LiveReader":
+    """The last days, for the dashboard."""
+    from pixelake.warehouse.live_sqlite import LiveReader
+
+    return LiveReader(_place(settings, "live", "live", "live.sqlite"))
+
+
+def seen(settings: Settings) -> "SqliteSeen":
+    """Who owns an event id. It lives beside the live store."""
+    from pixelake.warehouse.seen_sqlite import SqliteSeen
+
+    place = _place(settings, "live", "live", "live.sqlite").with_name("seen.sqlite")
+    return SqliteSeen(place, settings.repeat_window, settings.stream_retention)
+
+
+# --- roles: what a child of the supervisor runs ---
+
+
+def collect(settings: Settings, listener: socket | None) -> None:
+    """Run a collector on an inherited socket."""
+    from pixelake.collect import worker
+
+    assert listener is not None  # noqa: S101 - the supervisor gives collectors one
+    worker.run(settings, listener, lambda: writer(settings), dialects(settings))
+
+
+def consume(settings: Settings, _: socket | None) -> None:
+    """Run the consumer until SIGTERM."""
+    from pixelake.transform.consumer import Consumer
+    from pixelake.transform.feed import Plan
+    from pixelake.transform.judge import Judge
+    from pixelake.transform.rules import make_rules
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    consumer = Consumer(
+        readers=lambda group: reader(settings, group),
+        judge=Judge(make_rules(settings, dialects(settings)), registry(settings), seen(settings)),
+        plans=(
+            Plan(name="live", sink=live_store(settings), window=settings.live_window, rows=settings.lake_rows),
+            Plan(name="lake", sink=lake(settings), window=settings.lake_window, rows=settings.lake_rows),
+        ),
+        batch_size=settings.batch_size,
+    )
+    consumer.run(stop, settings.shutdown_timeout)
+
+
+def web(settings: Settings, listener: socket | None) -> None:
+    """Run the dashboard on an inherited socket."""
+    from pixelake.operate.snippet import snippet
+    from pixelake.warehouse.questions import Questions
+    from pixelake.web import api, server
+    from pixelake.web.sources import Sources
+
+    assert listener is not None  # noqa: S101 - the supervisor gives the dashboard one
+    sources = Sources(
+        questions=Questions(lakehouse(settings)),
+        live=live_reader(settings),
+        registry=registry(settings),
+        status=lambda: status(settings).as_dict(),
+        collect_url=settings.collect_url,
+        snippet=snippet(settings.collect_url, "SITE"),
+    )
+    server.run(api.create(sources), [listener])
+
+
+def status(settings: Settings) -> "Status":
+    """Where every hit is."""
+    from pixelake.operate.status import status as look
+
+    return look(lake_reader(settings), watcher(settings))
+
+
+ROLES: Final[Mapping[str, Callable[[Settings, socket | None], None]]] = {
+    "collect": collect,
+    "consume": consume,
+    "web": web,
+}
+"""What each role runs."""

@@ -1,0 +1,68 @@
+"""The native dialect: query names on an image, or JSON, NDJSON and forms on ``/events``.
+
+Names are matched exactly, then in lower case; what is neither a native name
+nor an alias of one is a property and keeps its own spelling.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from pixelake.dialects.base import Answer, Element, Route
+from pixelake.dialects.body import decode_body
+from pixelake.dialects.text import parse_query
+from pixelake.hit import Hit
+
+NAMES: Final = (
+    "site",
+    "event",
+    "url",
+    "title",
+    "referrer",
+    "user",
+    "event_id",
+    "impression_id",
+    "value",
+    "currency",
+    "consent",
+    "screen",
+    "timezone",
+    "sent_at",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_term",
+    "utm_content",
+)
+"""The names that fill columns; every other name is a property."""
+
+_IMAGES: Final = (b"/pixel.gif", b"/pixel", b"/p.gif", b"/trackingpixel")
+_VIEW: Final = frozenset({b"GET", b"HEAD"})
+
+ROUTES: Final = (
+    *(Route(path, _VIEW, Answer.IMAGE) for path in _IMAGES),
+    Route(b"/events", frozenset({b"POST"}), Answer.EMPTY),
+)
+
+
+class Native:
+    """See `pixelake.dialects.base.Dialect`. `aliases` are other names for native ones (the setting)."""
+
+    name: str = "native"
+    routes: Sequence[Route] = ROUTES
+
+    def __init__(self, aliases: Mapping[str, str]) -> None:
+        self._names = {name: name for name in NAMES} | {"tz": "timezone"} | dict(aliases)
+
+    def decode(self, hit: Hit) -> Sequence[Element]:
+        """The elements of a hit.
+
+        The query is the event of an image; it serves the elements of a body as
+        defaults, and is the event if there is no body. A body on anything but
+        a POST is not looked at.
+        """
+        values = parse_query(hit.target.partition(b"?")[2], self._names)
+        if hit.method != "POST" or (not hit.body and values):
+            return (Element(values),)
+        content_type = hit.header(b"content-type") or b""
+        encoding = hit.header(b"content-encoding") or b""
+        return decode_body(hit.body, content_type, encoding, self._names, values)

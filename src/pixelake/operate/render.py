@@ -1,0 +1,127 @@
+"""Rows as text: a table for people, CSV and JSON for programs, Parquet for tools."""
+
+import csv
+import unicodedata
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, BinaryIO, Final, TextIO
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+FORMATS: Final = ("table", "csv", "json", "parquet")
+"""What `render` can write."""
+
+_JSON: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that move a terminal's cursor, turn its text around or cannot be seen."""
+
+
+def inert(text: str) -> str:
+    r"""`text` with everything that a terminal might obey written out: ``\x1b``, ``\u202e``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(c) if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def render(rows: pa.Table, form: str, out: TextIO, binary: BinaryIO) -> None:
+    """Write `rows` in one of `FORMATS`; Parquet to `binary`, all others to `out`.
+
+    Times are ISO 8601 and UTC where the column is. Decimals are plain numbers
+    with all their digits. JSON is an array of objects, a row a line. CSV has a
+    header line; text is as it was stored, also where a spreadsheet would take
+    it for a formula; lists, maps and structs are JSON.
+    """
+    {"table": _table, "csv": _csv, "json": _json}.get(form, lambda rows, _: pq.write_table(rows, binary))(rows, out)
+
+
+def rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows; maps as dicts. Columns of the same name are numbered, so that none is lost."""
+    named = table.rename_columns(_distinct(table.column_names))
+    for batch in named.to_batches():
+        yield from batch.to_pylist(maps_as_pydicts="lossy")
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    taken: dict[str, int] = {}
+    for name in names:
+        taken[name] = taken.get(name, 0) + 1
+    seen: dict[str, int] = {}
+    answer = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        answer.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return answer
+
+
+def plain(value: Any) -> str:
+    """One value as text; nothing for a null."""
+    if value is None:
+        return ""
+    if isinstance(value, str | float):
+        return str(value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime | date):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.hex()
+    return _JSON.encode(value).decode()
+
+
+def _json(rows: pa.Table, out: TextIO) -> None:
+    separator = "["
+    for row in rows_of(rows):
+        out.write(separator + _JSON.encode(row).decode())
+        separator = ",\n "
+    out.write("[]\n" if separator == "[" else "]\n")
+
+
+def _csv(rows: pa.Table, out: TextIO) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(rows.column_names)
+    for row in rows_of(rows):
+        writer.writerow([plain(value) for value in row.values()])
+
+
+def _table(rows: pa.Table, out: TextIO) -> None:
+    header = [inert(name) for name in rows.column_names]
+    lines = [[inert(plain(value)) for value in row.values()] for row in rows_of(rows)]
+    numeric = [
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        for kind in rows.schema.types
+    ]
+    if out.isatty():
+        _pretty(header, lines, numeric, out)
+        return
+    widths = [max(map(cell_len, column)) for column in zip(header, *lines, strict=True)]
+    out.writelines(
+        _aligned(line, widths, numeric) + "\n" for line in [header, ["-" * width for width in widths], *lines]
+    )
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
+    cells = []
+    for text, width, right in zip(line, widths, numeric, strict=True):
+        fill = " " * (width - cell_len(text))
+        cells.append(fill + text if right else text + fill)
+    return "  ".join(cells).rstrip()
+
+
+def _pretty(header: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool], out: TextIO) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, right in zip(header, numeric, strict=True):
+        table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    Console(file=out).print(table)

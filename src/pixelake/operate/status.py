@@ -1,0 +1,106 @@
+"""Where every hit is: the two sums, and how far behind the lake is."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.stream.base import Partition, Position, Watcher
+from pixelake.warehouse.lake import LakeReader
+
+LOOKS: Final = 3
+"""Readings that may disagree before we believe that they do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Counts of hits and of what became of them; the names are an interface.
+
+    ``accepted = in_stream + settled`` counts hits, ``outcomes = in_lake +
+    rejected + withheld + removed`` what the settled ones became.
+
+    Attributes:
+        accepted: hits that are or were durable in the stream.
+        in_stream: those of them that wait for the lake.
+        settled: those of them that are through.
+        outcomes: what the settled hits became; a body of many elements is one hit and many outcomes.
+        in_lake: events in the lake.
+        rejected: rejects in the lake.
+        withheld: outcomes that policy kept nothing of.
+        removed: events erased, expired or purged since.
+        lag_seconds: age of the oldest hit that waits for the lake; 0 if none does.
+        oldest_hit_age_seconds: age of the oldest hit that the stream still holds; 0 if it holds none.
+    """
+
+    accepted: int
+    in_stream: int
+    settled: int
+    outcomes: int
+    in_lake: int
+    rejected: int
+    withheld: int
+    removed: int
+    lag_seconds: float
+    oldest_hit_age_seconds: float
+
+    @property
+    def hits_hold(self) -> bool:
+        """Whether every accepted hit is somewhere."""
+        return self.accepted == self.in_stream + self.settled
+
+    @property
+    def outcomes_hold(self) -> bool:
+        """Whether every outcome is somewhere."""
+        return self.outcomes == self.in_lake + self.rejected + self.withheld + self.removed
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts by their names."""
+        return asdict(self)
+
+
+def status(lake: LakeReader, stream: Watcher, clock: Clock = SYSTEM) -> Status:
+    """The status now, beside a running server or without one.
+
+    Raises:
+        LakeUnavailable: the lake cannot be read.
+        StreamError: the stream cannot be read.
+    """
+    found = _look(lake, stream, clock)
+    for _ in range(LOOKS):
+        if found.hits_hold and found.outcomes_hold:
+            break  # else: hits may have been settled and let go between the two readings
+        found = _look(lake, stream, clock)
+    return found
+
+
+def _look(lake: LakeReader, stream: Watcher, clock: Clock) -> Status:
+    """One reading.
+
+    The lake is asked first: what it has settled by then, the stream has
+    accepted by the time it is asked. Positions have no gaps, so a position is
+    a count; the lake remembers partitions that the stream has let go.
+    """
+    sums = lake.sums()
+    settled = {partition: progress.position for partition, progress in sums.progress.items()}
+    held = [extent for extent in stream.extents() if extent.first <= extent.last]
+    waiting = [(each, max(each.first, settled.get(each.partition, 0) + 1)) for each in held]
+    waiting = [(each, first) for each, first in waiting if first <= each.last]
+    return Status(
+        accepted=sum((settled | {each.partition: each.last for each, _ in waiting}).values()),
+        in_stream=sum(each.last - first + 1 for each, first in waiting),
+        settled=sum(settled.values()),
+        outcomes=sums.outcomes,
+        in_lake=sums.in_lake,
+        rejected=sums.rejected,
+        withheld=sums.withheld,
+        removed=sums.removed,
+        lag_seconds=_oldest_age(stream, {each.partition: first for each, first in waiting}, clock),
+        oldest_hit_age_seconds=_oldest_age(stream, {each.partition: each.first for each in held}, clock),
+    )
+
+
+def _oldest_age(stream: Watcher, places: Mapping[Partition, Position], clock: Clock) -> float:
+    """Seconds since the oldest of these hits was received."""
+    times = [stream.received_at(partition, position) for partition, position in places.items()]
+    known = [time for time in times if time is not None]
+    return round(max(0.0, (clock.now() - min(known)) / SECOND), 3) if known else 0.0

@@ -1,0 +1,249 @@
+"""The embedded registry: one SQLite file that all processes of an installation share.
+
+::
+
+    meta     one row: the version, which grows with every change of what a snapshot shows
+    zones    site, from (µs UTC), IANA zone: the dated history; a site is a name with a zone from 0
+    salts    day, salt: destroyed for good when they are due
+    secrets  name, value
+
+WAL with ``synchronous=FULL``: what was answered survives a power cut. The
+folder and the file are for the owner's eyes only: salts and secrets are in it.
+"""
+
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
+
+from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.errors import RegistryUnavailable, SettingsError
+from pixelake.registry.base import Site, Snapshot
+
+T = TypeVar("T")
+
+MAX_SITES: Final = 100_000
+"""Sites are open by default; beyond so many, new names are kept on events but no longer made sites."""
+SALT_BYTES: Final = 32
+
+_BUSY: Final = 30.0
+"""Seconds to wait for another process's transaction."""
+_OPEN_TRIES: Final = 200
+_LAST_ZONE: Final = timedelta(hours=12)
+"""A date ends last in the zone UTC-12."""
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS meta(version INTEGER NOT NULL)",
+    "INSERT INTO meta SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta)",
+    "CREATE TABLE IF NOT EXISTS zones(site TEXT, start INTEGER, zone TEXT NOT NULL, PRIMARY KEY(site, start))",
+    "CREATE TABLE IF NOT EXISTS salts(day TEXT PRIMARY KEY, salt BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS secrets(name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+)
+
+
+class SqliteRegistry:
+    """See `pixelake.registry.base.Registry`. For use by several threads and processes.
+
+    Every method raises `RegistryUnavailable` if the file cannot be read or written now.
+    """
+
+    def __init__(
+        self, path: Path, default_zone: str = "UTC", *, retention: float = 172_800.0, clock: Clock = SYSTEM
+    ) -> None:
+        """Open the registry, made if it is not there.
+
+        Args:
+            path: the file.
+            default_zone: IANA zone of new sites.
+            retention: seconds a salt is kept after its day ended everywhere: what hits wait at most, and a day.
+            clock: for what is due.
+
+        Raises:
+            SettingsError: the zone is unknown.
+            RegistryUnavailable: the file cannot be opened.
+        """
+        self._path = path
+        self._default_zone = _known_zone(default_zone)
+        self._retention = retention
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._snapshot: Snapshot | None = None
+        self._database = self._reported(lambda: _open(path))
+
+    def snapshot(self) -> Snapshot:
+        """What is declared now. Only a new version is read again."""
+        return self._reported(self._look)
+
+    def add_sites(self, names: Iterable[str]) -> None:
+        """Make sites of unknown names, in the default zone. Known ones stay as they are."""
+        known = self.snapshot().sites
+        new = [name for name in dict.fromkeys(names) if name not in known][: max(0, MAX_SITES - len(known))]
+        if new:
+            rows = [(name, 0, self._default_zone) for name in new]
+            self._change("INSERT OR IGNORE INTO zones VALUES (?, ?, ?)", rows)
+
+    def set_zone(self, site: str, zone: str, start: int = 0) -> None:
+        """Let `zone` hold for hits of the site received from `start` (µs UTC) on. The site is made if it is unknown.
+
+        Raises:
+            SettingsError: the zone is unknown.
+        """
+        self.add_sites([site])
+        self._change("INSERT OR REPLACE INTO zones VALUES (?, ?, ?)", [(site, start, _known_zone(zone))])
+
+    def salts(self, days: Iterable[date]) -> Mapping[date, bytes]:
+        """The salt of each day, made if it is new; none for days that are due."""
+        alive = [day for day in dict.fromkeys(days) if not self._is_due(day, self._clock.now())]
+        return self._reported(lambda: self._salts(alive)) if alive else {}
+
+    def destroy_salts(self, now: int) -> int:
+        """Destroy the salts that are due at `now` (µs UTC), for good. Returns how many.
+
+        The file is overwritten (``secure_delete``) and the log is cut off; what
+        a copying file system or a backup still holds is beyond it.
+        """
+        return self._reported(lambda: self._destroy(now))
+
+    def secret(self, name: str) -> str:
+        """A random secret, made when it is first asked for."""
+        return self._reported(lambda: self._secret(name))
+
+    def close(self) -> None:
+        """Close the file. May never be called."""
+        with self._lock:
+            self._database.close()
+
+    def _look(self) -> Snapshot:
+        (version,) = self._database.execute("SELECT version FROM meta").fetchone()
+        if self._snapshot is None or self._snapshot.version != version:
+            self._snapshot = self._in_transaction(self._read, "BEGIN")
+        return self._snapshot
+
+    def _read(self) -> Snapshot:
+        (version,) = self._database.execute("SELECT version FROM meta").fetchone()
+        zones: dict[str, list[tuple[int, str]]] = {}
+        for site, start, zone in self._database.execute("SELECT site, start, zone FROM zones ORDER BY site, start"):
+            zones.setdefault(site, []).append((start, zone))
+        sites = {name: Site(name, tuple(history)) for name, history in zones.items()}
+        return Snapshot(version, MappingProxyType(sites))
+
+    def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        def change() -> None:
+            before = self._database.total_changes
+            self._database.executemany(statement, rows)
+            if self._database.total_changes > before:
+                self._database.execute("UPDATE meta SET version = version + 1")
+
+        self._reported(lambda: self._in_transaction(change))
+
+    def _salts(self, days: list[date]) -> Mapping[date, bytes]:
+        found = self._find_salts(days)
+        missing = [day for day in days if day not in found]
+        if missing:
+            rows = [(day.isoformat(), secrets.token_bytes(SALT_BYTES)) for day in missing]
+            self._in_transaction(lambda: self._database.executemany("INSERT OR IGNORE INTO salts VALUES (?, ?)", rows))
+            found = self._find_salts(days)  # another process may have been first
+        return found
+
+    def _find_salts(self, days: list[date]) -> dict[date, bytes]:
+        query = "SELECT salt FROM salts WHERE day = ?"
+        rows = {day: self._database.execute(query, (day.isoformat(),)).fetchone() for day in days}
+        return {day: row[0] for day, row in rows.items() if row}
+
+    def _is_due(self, day: date, now: int) -> bool:
+        end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1) + _LAST_ZONE
+        return end.timestamp() + self._retention <= now / SECOND
+
+    def _destroy(self, now: int) -> int:
+        days = [day for (day,) in self._database.execute("SELECT day FROM salts")]
+        due = [(day,) for day in days if self._is_due(date.fromisoformat(day), now)]
+        if due:
+            self._in_transaction(lambda: self._database.executemany("DELETE FROM salts WHERE day = ?", due))
+        # also what a busy log kept from us last time
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return len(due)
+
+    def _secret(self, name: str) -> str:
+        query = "SELECT value FROM secrets WHERE name = ?"
+        row = self._database.execute(query, (name,)).fetchone()
+        if row is None:
+            value = secrets.token_urlsafe(32)
+            insert = "INSERT OR IGNORE INTO secrets VALUES (?, ?)"
+            self._in_transaction(lambda: self._database.execute(insert, (name, value)))
+            row = self._database.execute(query, (name,)).fetchone()
+        return str(row[0])
+
+    def _in_transaction(self, action: Callable[[], T], begin: str = "BEGIN IMMEDIATE") -> T:
+        self._database.execute(begin)
+        try:
+            result = action()
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+        return result
+
+    def _reported(self, action: Callable[[], T]) -> T:
+        """Run under the lock; what SQLite and the disk say becomes `RegistryUnavailable`."""
+        try:
+            with self._lock:
+                return action()
+        except (sqlite3.Error, OSError) as error:
+            hint = "look at the disk, and whether the file can be written"
+            raise RegistryUnavailable(f"registry {self._path}: {error}", hint) from error
+
+
+def _known_zone(zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError) as error:  # not found; not a name of a file; a folder
+        raise SettingsError(f"unknown time zone {zone!r}", "write an IANA name such as Europe/Berlin") from error
+    return zone
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # its WAL takes the same mode
+    database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+    try:
+        _begin_wal(database)
+        for pragma in ("synchronous=FULL", "fullfsync=1", "checkpoint_fullfsync=1", "secure_delete=ON"):
+            database.execute(f"PRAGMA {pragma}").fetchall()
+        database.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA:
+            database.execute(statement)
+        database.execute("COMMIT")
+        _sync(path.parent)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _begin_wal(database: sqlite3.Connection) -> None:
+    """Two processes that make the file at once get "locked" at once here, whatever the timeout."""
+    for _ in range(_OPEN_TRIES):
+        try:
+            with closing(database.execute("PRAGMA journal_mode=WAL")):
+                return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.02)
+    raise sqlite3.OperationalError("database is locked")
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,379 @@
+"""Starts the roles as processes, starts them again when they die, and stops them in order.
+
+The listening sockets belong to the supervisor and every child inherits its
+own, so that connections wait in the kernel's queue while a child is started
+again. Each child also inherits the read end of a pipe that nobody writes to,
+the lifeline: when the supervisor ends, however it ends, the pipe closes and
+the child ends. What a child must know travels in one variable of its
+environment; the settings among it, so that all processes have read the same.
+"""
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from pixelake import telemetry
+from pixelake.clock import SYSTEM
+from pixelake.errors import PixelakeError, PortInUse
+from pixelake.operate import folder
+from pixelake.operate.child import ENVIRONMENT, Assignment
+from pixelake.settings import NAMES, Settings, parse_address
+
+BACKLOG: Final = 4_096
+"""Connections that may wait while the collectors are started again; the kernel may have a lower bound."""
+START_SECONDS: Final = 5.0
+"""A child that lives shorter has not started."""
+START_ATTEMPTS: Final = 5
+"""After so many failures to start in a row we give up."""
+SLOWEST_RESTART: Final = {True: 1.0, False: 5.0}
+"""Seconds between restarts at most: after a death by signal, which is somebody else's doing, and after others."""
+
+LISTENING: Final = ("collect", "web")
+"""Roles that listen, each on the setting of its name."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A process to keep alive.
+
+    Attributes:
+        role: the command it runs.
+        process: its name, unlike those of all others: ``collect-1``.
+        listener: the socket it accepts on.
+    """
+
+    role: str
+    process: str
+    listener: socket.socket | None = None
+
+
+def bind(name: str, address: str) -> socket.socket:
+    """A listening socket on ``host:port``; `name` is the setting that says so.
+
+    Raises:
+        PortInUse: the address is taken, or cannot be had.
+        SettingsError: it is no address.
+    """
+    host, port = parse_address(name, address)
+    flag = "--" + name.replace("_", "-")
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+            listener.listen(BACKLOG)
+            listener.setblocking(False)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PortInUse(f"cannot listen on {address}: {reason}", f"name another address with {flag}") from error
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """``host:port`` of a listening socket; the host in brackets if it is IPv6."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def serve(settings: Settings, roles: Sequence[str], ready: Callable[[Settings], None]) -> None:
+    """Run these roles until SIGTERM or SIGINT.
+
+    `ready` is called once, by a thread, as soon as everybody who listens
+    answers; its settings have the real addresses where port 0 was asked for.
+
+    Raises:
+        PortInUse: a listening address is taken. The data folder is untouched then.
+        DataFolderError: the folder cannot be used.
+        PixelakeError: a role cannot be started, or was killed before it had drained.
+    """
+    os.umask(0o077)  # hits are personal data: nobody else on this machine may read them
+    listeners = {role: bind(role, getattr(settings, role)) for role in roles if role in LISTENING}
+    settings = replace(
+        settings,
+        collect=address_of(listeners["collect"]) if "collect" in listeners else settings.collect,
+        web=address_of(listeners["web"]) if "web" in listeners else settings.web,
+    )
+    with folder.occupied(settings.data, roles):
+        metrics = settings.data / "run" / "-".join(("metrics", *roles))
+        telemetry.prepare(metrics)
+        telemetry.join(metrics, "supervisor")
+        _serve_metrics(settings, metrics)
+        announcer = threading.Thread(
+            target=_announce, args=(list(listeners.values()), lambda: ready(settings)), name="announcer", daemon=True
+        )
+        announcer.start()
+        if not Supervisor(_tasks(settings, roles, listeners), settings, metrics).run():
+            raise PixelakeError("stopped before everything was in the lake", "nothing is lost: the next start goes on")
+
+
+def _tasks(settings: Settings, roles: Sequence[str], listeners: Mapping[str, socket.socket]) -> list[Task]:
+    collectors = settings.workers or max(1, (os.cpu_count() or 1) // 2)
+    counts = {"collect": collectors}
+    return [
+        Task(role, f"{role}-{number}", listeners.get(role))
+        for role in roles
+        for number in range(1, counts.get(role, 1) + 1)
+    ]
+
+
+def _serve_metrics(settings: Settings, metrics: Path) -> None:
+    if not settings.metrics:
+        return
+    host, port = parse_address("metrics", settings.metrics)
+    try:
+        port = telemetry.serve(metrics, host, port)
+    except OSError as error:
+        raise PortInUse(
+            f"cannot listen on {settings.metrics}: {error.strerror or error}", "name another address with --metrics"
+        ) from error
+    log.info("metrics", url=f"http://{host}:{port}/metrics")
+
+
+def _announce(listeners: Sequence[socket.socket], ready: Callable[[], None]) -> None:
+    """Ask everybody for ``/health`` until they answer: the sockets accept long before there is somebody behind them."""
+    for listener in listeners:
+        while not _healthy(listener):
+            SYSTEM.sleep(0.05)
+    ready()
+
+
+def _healthy(listener: socket.socket) -> bool:
+    host, port = reachable(address_of(listener)).rsplit(":", 1)
+    connection = HTTPConnection(host.strip("[]"), int(port), timeout=5.0)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def reachable(address: str) -> str:
+    """An address that a client on this machine can connect to: the wildcard is none."""
+    host, _, port = address.rpartition(":")
+    wildcards = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing is bound here
+    return f"{wildcards.get(host, host)}:{port}"
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A task and the process that does it just now, if any."""
+
+    task: Task
+    child: subprocess.Popen[bytes] | None = None
+    report: int = -1
+    started: float = 0.0
+    start_at: float = 0.0
+    short_lives: int = 0
+    failed_starts: int = 0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps tasks alive until it is told to stop.
+
+    Attributes:
+        tasks: what to keep alive. They stop in this order, all of one role at once.
+        settings: what every child is told.
+        metrics: the folder the children count in.
+    """
+
+    tasks: Sequence[Task]
+    settings: Settings
+    metrics: Path
+    _slots: list[_Slot] = field(default_factory=list)
+    _lifeline: int = -1
+
+    def run(self) -> bool:
+        """Run until SIGTERM or SIGINT, then drain; True if everybody ended in time.
+
+        Raises:
+            PixelakeError: a child cannot be started, again and again.
+        """
+        self._slots = [_Slot(task) for task in self.tasks]
+        self._lifeline, ours = os.pipe()
+        try:
+            with _signals(signal.SIGCHLD, signal.SIGTERM, signal.SIGINT) as signals:
+                while not signals.wait(self._until_next_start()):
+                    self._look()
+                return self._drain(signals)
+        finally:
+            self._kill()
+            os.close(ours)
+            os.close(self._lifeline)
+
+    def _until_next_start(self) -> float | None:
+        due = [slot.start_at for slot in self._slots if slot.child is None]
+        return max(0.0, min(due) - SYSTEM.monotonic()) if due else None
+
+    def _look(self) -> None:
+        """Bury the dead, start what is due."""
+        for slot in self._slots:
+            code = slot.child.poll() if slot.child else None
+            if code is not None:
+                self._bury(slot, code)
+            if slot.child is None and slot.start_at <= SYSTEM.monotonic():
+                self._start(slot)
+
+    def _start(self, slot: _Slot) -> None:
+        slot.report, theirs = os.pipe()
+        os.set_blocking(slot.report, False)
+        listener = slot.task.listener.fileno() if slot.task.listener else None
+        assignment = Assignment(
+            slot.task.role,
+            slot.task.process,
+            _plain(self.settings),
+            self._lifeline,
+            theirs,
+            listener,
+            str(self.metrics),
+        )
+        try:
+            slot.child = subprocess.Popen(  # noqa: S603 - our own program
+                # -P: a file of the working folder must not be imported in place of ours. `--data` is for readers of ps
+                [sys.executable, "-P", "-m", "pixelake", slot.task.role, "--data", str(self.settings.data)],
+                env=os.environ | {ENVIRONMENT: msgspec.json.encode(assignment).decode()},
+                pass_fds=[end for end in (self._lifeline, theirs, listener) if end is not None],
+                stdin=subprocess.DEVNULL,
+                process_group=0,  # the terminal sends Ctrl-C to its whole group, but only we know the order to stop in
+            )
+        finally:
+            os.close(theirs)
+        slot.started = SYSTEM.monotonic()
+
+    def _bury(self, slot: _Slot, code: int) -> None:
+        """A child has ended without being asked: when does it start again?"""
+        reason = _read_report(slot)
+        killed = code < 0
+        short = SYSTEM.monotonic() - slot.started < START_SECONDS
+        slot.child = None
+        slot.short_lives = slot.short_lives + 1 if short else 0
+        slot.failed_starts = slot.failed_starts + 1 if short and code > 0 else 0
+        if slot.failed_starts >= START_ATTEMPTS:
+            message, _, hint = reason.partition("\n")
+            raise PixelakeError(
+                f"{slot.task.role} cannot start: {message or f'it ends with status {code}'}",
+                hint or "the lines above may say why",
+            )
+        pause = min(0.05 * 2.0**slot.short_lives, SLOWEST_RESTART[killed])
+        slot.start_at = SYSTEM.monotonic() + pause
+        telemetry.counter("pixelake_restarts_total").labels(role=slot.task.role).inc()
+        log.warning("process ended", process=slot.task.process, status=code, reason=reason, starts_again_in=pause)
+
+    def _drain(self, signals: "_Signals") -> bool:
+        """Stop role by role: collectors finish their answers, then the consumer writes what is left."""
+        deadline = SYSTEM.monotonic() + self.settings.shutdown_timeout
+        roles = list(dict.fromkeys(task.role for task in self.tasks))
+        for place, role in enumerate(roles, 1):
+            slots = [slot for slot in self._slots if slot.task.role == role and slot.child]
+            for slot in slots:
+                _send(slot, signal.SIGTERM)
+            # a role that hangs must leave time to the others
+            until = SYSTEM.monotonic() + (deadline - SYSTEM.monotonic()) * place / len(roles)
+            while any(slot.child and slot.child.poll() is None for slot in slots):
+                left = until - SYSTEM.monotonic()
+                if left <= 0:
+                    log.warning("does not end in time", role=role, shutdown_timeout=self.settings.shutdown_timeout)
+                    break
+                if signals.wait(left):
+                    return False
+        return all(slot.child is None or slot.child.poll() is not None for slot in self._slots)
+
+    def _kill(self) -> None:
+        """Whoever is still there ends now. What they have answered for is durable."""
+        for slot in self._slots:
+            _send(slot, signal.SIGKILL)
+        for slot in self._slots:
+            if slot.child:
+                slot.child.wait()
+                _read_report(slot)
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    """Every setting in the types that `pixelake.settings.load` takes."""
+    values = {name: getattr(settings, name) for name in NAMES}
+    return {name: _plain_value(value) for name, value in values.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _read_report(slot: _Slot) -> str:
+    """What the child said last: its message and, on a second line, its hint."""
+    if slot.report < 0:
+        return ""
+    try:
+        return os.read(slot.report, 4_096).decode(errors="replace").strip()
+    except BlockingIOError:  # somebody the child started still holds the other end
+        return ""
+    finally:
+        os.close(slot.report)
+        slot.report = -1
+
+
+def _send(slot: _Slot, number: signal.Signals) -> None:
+    if slot.child and slot.child.poll() is None:
+        slot.child.send_signal(number)
+
+
+class _Signals:
+    """Signals as something to wait for."""
+
+    def __init__(self, wake: socket.socket) -> None:
+        self._wake = wake
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(wake, selectors.EVENT_READ)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Until any signal or the timeout; True if it was one that asks to stop."""
+        if not self._selector.select(timeout):
+            return False
+        return any(number != signal.SIGCHLD for number in self._wake.recv(4_096))
+
+    def close(self) -> None:
+        """Wait no more."""
+        self._selector.close()
+
+
+@contextmanager
+def _signals(*numbers: signal.Signals) -> Iterator[_Signals]:
+    """Take these signals; afterwards they do again what they did before."""
+    wake, ours = socket.socketpair()
+    wake.setblocking(False)
+    ours.setblocking(False)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    wakeup = signal.set_wakeup_fd(ours.fileno())
+    signals = _Signals(wake)
+    try:
+        yield signals
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signals.close()
+        wake.close()
+        ours.close()

@@ -1,0 +1,142 @@
+"""The loop that takes hits from the stream and settles them."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import structlog
+
+from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.stream.base import Batch, Partition, Position, Reader
+from pixelake.transform.feed import Feed, Plan
+from pixelake.transform.feed import Health as SinkHealth
+from pixelake.transform.judge import Judge
+from pixelake.transform.retry import BROKEN, Retry, Stopped
+from pixelake.warehouse.base import Outcome
+
+GROUP: Final = "consume"
+"""The group whose commits settle the stream."""
+WAIT: Final = 0.25
+"""Seconds a read may wait for hits; so often commits are looked after."""
+
+
+class Health(NamedTuple):
+    """How a consumer is doing. ``lag`` is the age (s) of the oldest hit read that some sink does not have yet."""
+
+    lag: float
+    error: str
+    sinks: Sequence[SinkHealth]
+
+
+class Consumer:
+    """Settles hits: judges them once, offers the outcomes to every sink, and commits the stream last.
+
+    Several may run, in any number of processes: the stream hands each partition
+    to one of them at a time, and sinks drop what they have already. A crash
+    anywhere repeats work and changes nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        readers: Callable[[str], Reader],
+        judge: Judge,
+        plans: Sequence[Plan],
+        batch_size: int,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            readers: makes a reader for a group of the given name.
+            judge: batch -> outcomes.
+            plans: the sinks, each with its window.
+            batch_size: hits judged at once.
+            clock: for windows and lag.
+        """
+        self._readers = readers
+        self._judge = judge
+        self._feeds = [Feed(plan, judge, readers, batch_size, clock) for plan in plans]
+        self._batch_size = batch_size
+        self._clock = clock
+        self._retries: Sequence[Retry] = ()
+        self._committed: dict[Partition, Position] = {}
+
+    def run(self, stop: threading.Event, timeout: float = 10.0) -> bool:
+        """Settle hits until `stop` is set; then write what was judged, commit, and end, within some `timeout` seconds.
+
+        Before the first: begin behind the lowest position of the sinks, wherever the stream's own is. Then
+
+        1. read a batch,
+        2. decode it,
+        3. gather the facts about it,
+        4. process it (2 to 4 are the judge's),
+        5. offer the outcomes to each sink, which writes them at its own pace,
+        6. commit the stream to the lowest position that is durable in all sinks.
+
+        Returns:
+            False if a sink did not end in time.
+        """
+        reading = Retry("read the stream", stop, on=(Exception,))
+        judging = Retry("judge hits", stop, on=BROKEN)
+        committing = Retry("commit the stream", stop, on=(Exception,))
+        self._retries = (reading, judging, committing)
+        reader = self._readers(GROUP)
+        try:
+            reading(lambda: self._begin(reader))
+            for feed in self._feeds:
+                feed.start()
+            while not stop.is_set():
+                batch = reading(lambda: reader.read(self._batch_size, WAIT))  # 1
+                if batch is not None:
+                    for outcome in self._judge(batch, judging):  # 2 3 4
+                        self._offer(outcome, batch)  # 5
+                committing(lambda: self._commit(reader))  # 6
+        except Stopped:
+            pass
+        return self._end(reader, timeout)
+
+    def health(self) -> Health:
+        """How it is doing."""
+        sinks = [feed.health() for feed in self._feeds]
+        oldest = [sink.oldest for sink in sinks if sink.oldest is not None]
+        lag = max(0.0, (self._clock.now() - min(oldest)) / SECOND) if oldest else 0.0
+        errors = [retry.error for retry in self._retries] + [sink.error for sink in sinks]
+        return Health(lag, next(filter(None, errors), ""), sinks)
+
+    def _begin(self, reader: Reader) -> None:
+        """Go to the lowest position of the sinks: whatever is held in the stream above it must reach them all."""
+        for feed in self._feeds:
+            feed.look()
+        known = set.intersection(*(set(feed.stored) for feed in self._feeds))
+        reader.rewind({name: self._lowest(name) for name in known})
+
+    def _offer(self, outcome: Outcome, batch: Batch) -> None:
+        self._committed.setdefault(batch.partition, 0)
+        for feed in self._feeds:
+            feed.offer(outcome, batch.hits[0].received_at)
+
+    def _lowest(self, name: Partition) -> Position:
+        return min(feed.stored.get(name, 0) for feed in self._feeds)
+
+    def _commit(self, reader: Reader) -> None:
+        """Commit what all sinks have. Only of the partitions that we were given: others have their own consumer."""
+        lowest = {name: self._lowest(name) for name in self._committed}
+        new = {name: at for name, at in lowest.items() if at > self._committed[name]}
+        if new:
+            reader.commit(new)
+            self._committed.update(new)
+
+    def _end(self, reader: Reader, timeout: float) -> bool:
+        """Flush the sinks, and commit what they took."""
+        deadline = time.monotonic() + timeout
+        for feed in self._feeds:
+            feed.close()
+        ended = [feed.join(deadline - time.monotonic()) for feed in self._feeds]
+        try:
+            self._commit(reader)
+        except BROKEN as error:
+            structlog.get_logger().warning("cannot commit the stream; some hits come again", error=str(error))
+        reader.close()
+        return all(ended)

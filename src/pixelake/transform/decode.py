@@ -1,0 +1,178 @@
+"""Batch -> what its hits say: rows of valid elements, rejected elements, withheld ones. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from pixelake.dialects.base import Element, Fault
+from pixelake.dialects.text import text
+from pixelake.hit import Hit
+from pixelake.stream.base import Batch, Position
+from pixelake.transform.cache import bounded
+from pixelake.transform.page import NO_PAGE, Page, read_page
+from pixelake.transform.rules import Rules
+from pixelake.transform.validate import AT, too_long, validate
+
+MAX_ELEMENTS: Final = 20_000
+"""A call ends behind the hit that reaches it, so that a batch of large bodies cannot take the memory."""
+
+DEFAULT_SITE: Final = "default"
+
+COLUMNS: Final = (
+    # of the hit
+    "hit_id",
+    "position",
+    "received_at",
+    "source",
+    "dialect",
+    "method",
+    "client",
+    "user_agent",
+    "accept_language",
+    "dnt",
+    "gpc",
+    "anonymous",
+    # of the element
+    "properties",
+    "host",
+    "path",
+    "tags",
+    "click_id",
+    "referred",
+    "referring_host",
+    *AT,
+)
+"""The columns of `Decoded.rows`; those of `validate` stand last."""
+
+
+class Rejected(NamedTuple):
+    """An element that is no event. ``again`` names an earlier reject of its hit, which holds the raw bytes."""
+
+    hit_id: str
+    position: Position
+    hit: Hit
+    site: str
+    user_agent: str | None
+    anonymous: bool
+    faults: Sequence[Fault]
+    again: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What hits say, in order.
+
+    Attributes:
+        batch: the hits that were decoded: the first ones of what `decode` was given.
+        rows: a tuple of `COLUMNS` for each valid element.
+        rejected: the elements with faults.
+        withheld: a position for each element that policy keeps nothing of.
+    """
+
+    batch: Batch
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    withheld: list[Position] = field(default_factory=list)
+
+
+class Head(NamedTuple):
+    """What is used of the headers."""
+
+    user_agent: str | None
+    accept_language: str | None
+    referer: str | None
+    dnt: bool
+    gpc: bool
+    faults: tuple[Fault, ...]
+
+
+def decode(batch: Batch, rules: Rules) -> Decoded:
+    """Decode the first hits of a batch, until there are `MAX_ELEMENTS`; the caller goes on behind them."""
+    decoded = Decoded(batch)
+    hits = elements = 0
+    for hit, hit_id, position in zip(batch.hits, batch.ids, batch.positions, strict=True):
+        elements += _decode_hit(decoded, hit, hit_id, position, rules)
+        hits += 1
+        if elements >= MAX_ELEMENTS:
+            break
+    if hits == len(batch.hits):
+        return decoded
+    first = Batch(batch.partition, batch.hits[:hits], batch.positions[:hits])
+    return Decoded(first, decoded.rows, decoded.rejected, decoded.withheld)
+
+
+def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rules: Rules) -> int:
+    """Add the elements of a hit, and say how many there are."""
+    head = _head(hit.headers, rules.max_field)
+    dialect = rules.dialect(hit.target)
+    elements = dialect.decode(hit)
+    private = head.dnt or head.gpc
+    if private and rules.do_not_track == "withhold":
+        decoded.withheld.extend([position] * len(elements))
+        return len(elements)
+    anonymous = private and rules.do_not_track == "anonymous"
+    agent = head.user_agent
+    about = (hit.received_at, hit.source, dialect.name, hit.method, hit.client)
+    about_head = (agent, head.accept_language, head.dnt, head.gpc, anonymous)
+    again = ""
+    for index, element in enumerate(elements):
+        name = f"{hit_id}.{index}" if index else hit_id
+        row, site, faults = _decode_element(element, head, anonymous, rules)
+        if faults:
+            decoded.rejected.append(Rejected(name, position, hit, site, agent, anonymous, faults, again))
+            again = again or name
+        else:
+            decoded.rows.append((name, position, *about, *about_head, *row))
+    return len(elements)
+
+
+def _decode_element(
+    element: Element, head: Head, anonymous: bool, rules: Rules
+) -> tuple[list[Any], str, Sequence[Fault]]:
+    """The columns that come from the element, its site, and all its faults."""
+    row, properties, faults = validate(element.values, rules.max_field)
+    if anonymous:
+        row[_USER] = None
+        properties.pop("user", None)
+    page = read_page(row[_URL], rules.kept_query) if row[_URL] else _referring_page(head, rules)
+    before = read_page(row[_REFERRER], rules.kept_query) if row[_REFERRER] else NO_PAGE
+    row[_URL] = page.url or None
+    row[_REFERRER] = before.url or None
+    row[_SITE] = row[_SITE] or page.host or _referring_page(head, rules).host or DEFAULT_SITE
+    row[_EVENT] = row[_EVENT] or "pageview"
+    referred = "referrer" in element.values
+    row[:0] = (properties, page.host, page.path, page.tags, page.click_id, referred, before.host)
+    return row, row[_SITE + _AHEAD], (*element.faults, *faults, *head.faults)
+
+
+_SITE, _EVENT, _URL, _USER, _REFERRER = (AT[name] for name in ("site", "event", "url", "user_id", "referrer"))
+_AHEAD: Final = COLUMNS.index("site") - COLUMNS.index("properties")
+"""How many columns of the element stand before those of `validate`."""
+
+
+def _referring_page(head: Head, rules: Rules) -> Page:
+    """The page, as the Referer tells it.
+
+    A Referer that ends behind its origin may have been cut there by the browser
+    (Referrer-Policy): the path is unknown.
+    """
+    if not head.referer:
+        return NO_PAGE
+    page = read_page(head.referer, rules.kept_query)
+    return page._replace(path=None) if page.path == "/" and "?" not in head.referer else page
+
+
+_NAMES: Final = (b"user-agent", b"accept-language", b"referer", b"dnt", b"sec-gpc")
+
+
+@bounded(8_192)
+def _head(headers: bytes, max_field: int) -> Head:
+    """Of a header that comes twice the first counts."""
+    lines = [line.partition(b":") for line in headers.split(b"\r\n")]
+    found = {name.lower(): value for name, _, value in reversed(lines)}
+    agent, language, referer, dnt, gpc = [text(found[name].strip()) if name in found else None for name in _NAMES]
+    faults: tuple[Fault, ...] = ()
+    if 3 * len(headers) > max_field:  # a byte that cannot be decoded becomes three letters
+        texts = (("user-agent", agent), ("accept-language", language), ("referer", referer))
+        faults = tuple(too_long(name, sent, max_field) for name, sent in texts if sent and len(sent) > max_field)
+    return Head(agent or None, language or None, referer or None, dnt == "1", gpc == "1", faults)

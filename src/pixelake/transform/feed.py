@@ -1,0 +1,312 @@
+"""Each sink at its own pace: a bounded buffer and a thread for each, and a way back for one that stalls.
+
+::
+
+    attached    outcomes are offered, buffered, and written when the window ends
+       |  its buffer is full
+    detached    nothing is offered; it reads the stream by itself, from its own position
+       |  it has come near the end
+    joining     outcomes are offered again, and buffered; it reads on until the
+       |        hits are written that were offered before
+    attached
+
+A sink drops what it has already, so an overlap is harmless; a gap is not, and
+cannot happen: what is buffered begins where the offers before it ended.
+"""
+
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+import structlog
+
+from pixelake.clock import Clock
+from pixelake.stream.base import Partition, Position, Reader
+from pixelake.transform.judge import Judge
+from pixelake.transform.retry import BROKEN, Retry, Stopped
+from pixelake.warehouse.base import Outcome, Sink
+
+BUFFER_BYTES: Final = 64 << 20
+"""What a sink may have waiting; half of it is written at once, before its window ends."""
+PATIENCE: Final = 1.0
+"""Seconds that a full buffer may hold up the others before its sink is detached."""
+LOOK: Final = 0.25
+"""Seconds between looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A sink, and when it is written: each `window` seconds, or when `rows` wait."""
+
+    name: str
+    sink: Sink
+    window: float
+    rows: int
+
+
+class Health(NamedTuple):
+    """How a sink is doing. ``oldest`` is when the oldest hit was received (µs) that it does not have yet."""
+
+    name: str
+    attached: bool
+    waiting: int
+    oldest: int | None
+    error: str
+
+
+class _State(Enum):
+    ATTACHED = "attached"
+    DETACHED = "detached"
+    JOINING = "joining"
+
+
+class _Waiting(NamedTuple):
+    outcome: Outcome
+    received_at: int
+    rows: int
+    size: int
+
+
+class _Pile:
+    """Outcomes in order that wait for one write."""
+
+    def __init__(self) -> None:
+        self._items: deque[_Waiting] = deque()
+        self.rows = self.size = 0
+        self.since = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    def add(self, outcome: Outcome, received_at: int, now: float) -> None:
+        """One more; `since` is when the first of them came."""
+        if not self._items:
+            self.since = now
+        tables = (outcome.events, outcome.rejects, outcome.withheld)
+        item = _Waiting(outcome, received_at, sum(t.num_rows for t in tables), sum(t.nbytes for t in tables))
+        self._items.append(item)
+        self.rows += item.rows
+        self.size += item.size
+
+    @property
+    def oldest(self) -> int:
+        """When the oldest hit in it was received."""
+        return self._items[0].received_at
+
+    def take(self) -> Outcome:
+        """The first outcomes as one, as many as do not overlap."""
+        taken: list[Outcome] = []
+        reached: dict[Partition, Position] = {}
+        while self._items and all(at > reached.get(name, 0) for name, at in self._items[0].outcome.first.items()):
+            item = self._items.popleft()
+            self.rows -= item.rows
+            self.size -= item.size
+            taken.append(item.outcome)
+            reached.update(item.outcome.positions)
+        return concat(taken)
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._items.clear()
+        self.rows = self.size = 0
+
+
+class Feed:
+    """Feeds one sink, in a thread of its own.
+
+    Attributes:
+        stored: the positions the sink has durably, as far as we know.
+    """
+
+    def __init__(
+        self, plan: Plan, judge: Judge, readers: Callable[[str], Reader], batch_size: int, clock: Clock
+    ) -> None:
+        self.plan = plan
+        self.stored: Mapping[Partition, Position] = {}
+        self._judge = judge
+        self._readers = readers
+        self._group = f"{plan.name}-{secrets.token_hex(4)}"  # its own, so that nobody else's locks are in the way
+        self._batch_size = batch_size
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._state = _State.ATTACHED
+        self._pile = _Pile()
+        self._offered: dict[Partition, Position] = {}
+        self._targets: dict[Partition, Position] = {}
+        self._oldest: int | None = None
+        # whatever a sink raises, its rows must not be lost with the thread
+        self._writing = Retry(f"write to {plan.name}", self._closing, on=(Exception,))
+        self._judging = Retry("judge hits", self._closing, on=BROKEN)
+        self._thread = threading.Thread(target=self._run, name=f"feed-{plan.name}", daemon=True)
+
+    def look(self) -> None:
+        """Ask the sink how far it is, before the start.
+
+        Raises:
+            Exception: whatever the sink raises.
+        """
+        self.stored = dict(self.plan.sink.positions())
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def offer(self, outcome: Outcome, received_at: int) -> None:
+        """Hand over an outcome, in the order of the stream. Takes at most `PATIENCE` seconds.
+
+        Args:
+            outcome: what is next.
+            received_at: when its first hit was received (µs).
+        """
+        if not self._thread.is_alive():
+            raise RuntimeError(f"the thread that feeds {self.plan.name} has died")
+        with self._changed:
+            self._offered.update(outcome.positions)
+            if self._state is _State.ATTACHED:
+                self._changed.wait_for(self._has_room, PATIENCE)
+            if self._state is not _State.DETACHED and not self._has_room():
+                self._detach()
+            if self._state is not _State.DETACHED:
+                self._pile.add(outcome, received_at, self._clock.monotonic())
+                self._changed.notify_all()
+
+    def health(self) -> Health:
+        """How the sink is doing."""
+        with self._changed:
+            oldest = self._oldest or (self._pile.oldest if self._pile else None)
+            attached = self._state is _State.ATTACHED
+            error = self._writing.error or self._judging.error
+            return Health(self.plan.name, attached, self._pile.rows, oldest, error)
+
+    def close(self) -> None:
+        """Write what waits, once, and end. `join` waits for it."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; False if it does not come in time."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, timeout))
+        return not self._thread.is_alive()
+
+    def _has_room(self) -> bool:
+        return self._pile.size < BUFFER_BYTES
+
+    def _detach(self) -> None:
+        """What is buffered is still written, unless it begins behind a gap that is not closed yet."""
+        if self._state is _State.JOINING:
+            self._pile.clear()
+        else:
+            structlog.get_logger().warning(f"{self.plan.name} stalls and is detached; it will catch up by itself")
+        self._state = _State.DETACHED
+
+    def _run(self) -> None:
+        try:
+            while not self._done():
+                if self._wait_until_due():
+                    self._write_next()
+                elif not self._closing.is_set():
+                    self._catch_up()
+        except Stopped:
+            structlog.get_logger().warning(f"{self.plan.name} is left behind; the rest comes again after the start")
+
+    def _done(self) -> bool:
+        with self._changed:
+            return self._closing.is_set() and not (self._pile and self._state is _State.ATTACHED)
+
+    def _wait_until_due(self) -> bool:
+        """Wait until something is to be written; False if the sink is detached, or we are to end."""
+        with self._changed:
+            while not self._is_due(self._pile):
+                if not self._pile and (self._closing.is_set() or self._state is _State.DETACHED):
+                    return False
+                self._changed.wait(LOOK)
+            return True
+
+    def _is_due(self, pile: _Pile) -> bool:
+        if not pile:
+            return False
+        full = pile.rows >= self.plan.rows or 2 * pile.size >= BUFFER_BYTES
+        return full or self._closing.is_set() or self._clock.monotonic() - pile.since >= self.plan.window
+
+    def _write_next(self) -> None:
+        with self._changed:
+            self._oldest = self._pile.oldest
+            outcome = self._pile.take()
+            self._changed.notify_all()
+        self._write(outcome)
+
+    def _write(self, outcome: Outcome) -> None:
+        self._writing(lambda: self.plan.sink.write(outcome))
+        stored = dict(self._writing(self.plan.sink.positions))
+        with self._changed:
+            self.stored = stored
+            self._oldest = None
+
+    def _catch_up(self) -> None:
+        """Read the stream from the sink's own position, until what is offered follows what is written."""
+        reader = self._writing(lambda: self._readers(self._group))
+        pile = _Pile()
+        try:
+            self._writing(lambda: reader.rewind(self.plan.sink.positions()))
+            while not self._closing.is_set() and not self._has_joined():
+                for outcome, received_at in self._read(reader):
+                    pile.add(outcome, received_at, self._clock.monotonic())
+                    while 2 * pile.size >= BUFFER_BYTES:
+                        self._write(pile.take())
+                if pile and (self._is_due(pile) or self._near_the_end()):
+                    self._write(pile.take())
+        finally:
+            reader.close()
+
+    def _read(self, reader: Reader) -> Iterator[tuple[Outcome, int]]:
+        batch = self._writing(lambda: reader.read(self._batch_size, LOOK))
+        if batch is None or len(batch.hits) < self._batch_size:
+            self._ask_to_join()
+        if batch is not None:
+            self._oldest = batch.hits[0].received_at
+            for outcome in self._judge(batch, self._judging):
+                yield outcome, batch.hits[0].received_at
+
+    def _near_the_end(self) -> bool:
+        return self._state is _State.JOINING
+
+    def _ask_to_join(self) -> None:
+        """From now on offers are buffered; what was offered before must come by our own reading."""
+        with self._changed:
+            if self._state is _State.DETACHED:
+                self._state = _State.JOINING
+                self._targets = dict(self._offered)
+
+    def _has_joined(self) -> bool:
+        with self._changed:
+            if self._state is not _State.JOINING:
+                return False
+            if any(self.stored.get(name, 0) < at for name, at in self._targets.items()):
+                return False
+            self._state = _State.ATTACHED
+        structlog.get_logger().info(f"{self.plan.name} has caught up")
+        return True
+
+
+def concat(outcomes: Sequence[Outcome]) -> Outcome:
+    """Outcomes in order, without overlap, as one."""
+    first: dict[Partition, Position] = {}
+    positions: dict[Partition, Position] = {}
+    for outcome in outcomes:
+        first = {**outcome.first, **first}
+        positions.update(outcome.positions)
+    return Outcome(
+        pa.concat_tables(outcome.events for outcome in outcomes),
+        pa.concat_tables(outcome.rejects for outcome in outcomes),
+        pa.concat_tables(outcome.withheld for outcome in outcomes),
+        first,
+        positions,
+    )

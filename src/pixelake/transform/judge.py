@@ -1,0 +1,80 @@
+"""Batch -> outcomes: decode, gather the facts, process; and who poisons a batch is found."""
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from pixelake.registry.base import Registry
+from pixelake.stream.base import Batch
+from pixelake.transform.decode import decode
+from pixelake.transform.facts import gather
+from pixelake.transform.process import poisoned, process
+from pixelake.transform.retry import BROKEN, Retry, Stopped
+from pixelake.transform.rules import Rules
+from pixelake.warehouse.base import Outcome, Seen
+
+
+class Judge:
+    """Judges batches for the consumer and for sinks that catch up: one thread at a time."""
+
+    def __init__(self, rules: Rules, registry: Registry, seen: Seen) -> None:
+        self._rules = rules
+        self._registry = registry
+        self._seen = seen
+        self._one = threading.Lock()
+
+    def __call__(self, batch: Batch, retry: Retry) -> Iterator[Outcome]:
+        """The outcomes of a batch, in order: several if its hits have many elements.
+
+        A hit that makes us fail is found by halving, and rejected.
+
+        Args:
+            batch: the hits.
+            retry: repeats what broken infrastructure keeps from being judged; it lets other errors through.
+
+        Raises:
+            Stopped: by `retry`.
+        """
+        while batch.hits:
+            try:
+                outcome = retry(partial(self._judge, batch))
+            except (*BROKEN, Stopped):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever else fails is the fault of some hit
+                yield from self._halve(batch, retry, error)
+                return
+            yield outcome
+            batch = part(batch, outcome.positions[batch.partition] - batch.positions[0] + 1)
+
+    def _judge(self, batch: Batch) -> Outcome:
+        with self._one, _without_collections():
+            decoded = decode(batch, self._rules)
+            facts = gather(decoded, self._registry, self._seen, self._rules.default_zone)
+            return process(decoded, facts)
+
+    def _halve(self, batch: Batch, retry: Retry, error: Exception) -> Iterator[Outcome]:
+        middle = len(batch.hits) // 2
+        if not middle:
+            yield poisoned(batch, error)
+            return
+        yield from self(part(batch, 0, middle), retry)
+        yield from self(part(batch, middle), retry)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """No garbage collection: nothing here is cyclic, and looking at all those rows takes a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def part(batch: Batch, start: int, end: int | None = None) -> Batch:
+    """Some hits of a batch."""
+    return Batch(batch.partition, batch.hits[start:end], batch.positions[start:end])

@@ -1,0 +1,95 @@
+"""`process` judges decoded hits: pure and deterministic, column by column."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+
+from pixelake.dialects.base import Fault
+from pixelake.stream.base import Batch
+from pixelake.transform.decode import COLUMNS, Decoded, Rejected
+from pixelake.transform.enrich.place import place
+from pixelake.transform.enrich.table import ENRICHERS, enrich
+from pixelake.transform.enrich.visitor import visitor
+from pixelake.transform.facts import QUARTER, Facts, Salts
+from pixelake.transform.raw import faults_json, raw_json
+from pixelake.transform.tables import HOUR, hour_columns, hour_texts, table
+from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
+
+_NO_SALTS: Final = Salts(None, None)
+
+
+def process(decoded: Decoded, facts: Facts) -> Outcome:
+    """What became of the hits. The same hits and facts always give the same outcome."""
+    batch = decoded.batch
+    return Outcome(
+        events=_events(decoded, facts),
+        rejects=_rejects([_reject(rejected, batch.partition, facts) for rejected in decoded.rejected]),
+        withheld=table(
+            WITHHELD,
+            {"partition": [batch.partition] * len(decoded.withheld), "position": decoded.withheld},
+            len(decoded.withheld),
+        ),
+        first={batch.partition: batch.positions[0]},
+        positions={batch.partition: batch.positions[-1]},
+    )
+
+
+def poisoned(batch: Batch, error: Exception) -> Outcome:
+    """The outcome of a single hit that made the transformation fail; only the error's type is told."""
+    hit, position = batch.hits[0], batch.positions[0]
+    fault = Fault("poison", "", type(error).__name__)
+    rejected = Rejected(batch.ids[0], position, hit, "", None, True, (fault,), "")
+    at = {batch.partition: position}
+    row = _reject(rejected, batch.partition, Facts({}, {}))
+    return Outcome(table(EVENTS, {}, 0), _rejects([row]), table(WITHHELD, {}, 0), at, at)
+
+
+def _events(decoded: Decoded, facts: Facts) -> pa.Table:
+    rows = len(decoded.rows)
+    if not rows:
+        return table(EVENTS, {}, 0)
+    columns: dict[str, Sequence[Any]] = dict(zip(COLUMNS, zip(*decoded.rows, strict=True), strict=True))
+    columns.update(hour_columns(columns["received_at"]))
+    salts = [
+        _NO_SALTS if hidden else facts.salts.get((site, received_at // QUARTER), _NO_SALTS)
+        for site, received_at, hidden in zip(columns["site"], columns["received_at"], columns["anonymous"], strict=True)
+    ]
+    columns["salt"], columns["salt_before"] = zip(*salts, strict=True)
+    for enricher in ENRICHERS:
+        enrich(columns, enricher)
+    columns["duplicate"] = [facts.owners.get(hit_id, hit_id) != hit_id for hit_id in columns["hit_id"]]
+    columns["occurred_at"] = columns["received_at"]
+    columns["partition"] = [decoded.batch.partition] * rows
+    columns["signed"] = [False] * rows
+    return table(EVENTS, columns, rows)
+
+
+def _reject(rejected: Rejected, partition: str, facts: Facts) -> tuple[Any, ...]:
+    """A row of `REJECTS`."""
+    hit = rejected.hit
+    salts = _NO_SALTS
+    if not rejected.anonymous:
+        salts = facts.salts.get((rejected.site, hit.received_at // QUARTER), _NO_SALTS)
+    network = place(hit.client)[1]
+    return (
+        rejected.hit_id,
+        hit.received_at,
+        "decode" if rejected.faults[0].reason in _DECODING else "validate",
+        rejected.faults[0].reason,
+        faults_json(rejected.faults),
+        raw_json(hit, rejected.again),
+        visitor(network, rejected.user_agent, rejected.site, salts.today, None)[0],
+        partition,
+        rejected.position,
+        *hour_texts(hit.received_at // HOUR),
+    )
+
+
+def _rejects(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    columns = dict(zip(REJECTS.names, zip(*rows, strict=True), strict=True)) if rows else {}
+    return table(REJECTS, columns, len(rows))
+
+
+_DECODING: Final = frozenset({"body_unreadable", "body_too_large", "element_not_object"})
+"""Reasons of the dialect; the others are of validation."""

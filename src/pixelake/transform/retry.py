@@ -1,0 +1,68 @@
+"""Broken infrastructure is tried again until it works, with growing pauses; the log hears only of changes."""
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from pixelake.errors import PixelakeError
+
+T = TypeVar("T")
+
+BROKEN: Final = (PixelakeError, OSError, MemoryError)
+"""Broken infrastructure: to be tried again, never the fault of a hit."""
+
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 10.0
+"""Seconds."""
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """We are told to stop while something does not work. What is not committed comes again."""
+
+
+class Retry:
+    """Repeats what fails with one of the errors `on`, until it works or `stop` is set.
+
+    Attributes:
+        error: what is wrong now; ``""`` if nothing is.
+    """
+
+    def __init__(self, what: str, stop: threading.Event, on: tuple[type[Exception], ...]) -> None:
+        self._what = what
+        self._stop = stop
+        self._on = on
+        self._random = random.Random()  # noqa: S311 - jitter needs no secrecy
+        self.error = ""
+
+    def __call__(self, action: Callable[[], T]) -> T:
+        """What `action` returns once it works. It is tried at least once.
+
+        Raises:
+            Stopped: it does not work, and we are told to stop.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                result = action()
+            except self._on as error:
+                self._failed(error)
+            else:
+                self._works()
+                return result
+            if self._stop.wait(pause * self._random.uniform(0.5, 1.0)):
+                raise Stopped
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _failed(self, error: Exception) -> None:
+        if not self.error:
+            hint = getattr(error, "hint", "")
+            structlog.get_logger().warning(f"cannot {self._what}, trying again", error=str(error), hint=hint)
+        self.error = str(error) or type(error).__name__
+
+    def _works(self) -> None:
+        if self.error:
+            structlog.get_logger().info(f"can {self._what} again")
+        self.error = ""

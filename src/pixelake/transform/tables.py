@@ -1,0 +1,56 @@
+"""Columns as Arrow tables of the declared schemas."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate, chain
+from typing import Any, Final
+
+import pyarrow as pa
+
+from pixelake.clock import SECOND
+from pixelake.warehouse.base import EVENTS
+
+HOUR: Final = 3_600 * SECOND
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PROPERTIES: Final = EVENTS.field("properties").type
+
+
+def table(schema: pa.Schema, columns: Mapping[str, Sequence[Any]], rows: int) -> pa.Table:
+    """A table of the schema; a column that is not given is null."""
+    return pa.Table.from_arrays([_array(field, columns.get(field.name), rows) for field in schema], schema=schema)
+
+
+def hour_columns(received_at: Sequence[int]) -> dict[str, Sequence[str]]:
+    """The partition columns."""
+    texts = [hour_texts(moment // HOUR) for moment in received_at]
+    return dict(zip(("year", "month", "day", "hour"), zip(*texts, strict=True), strict=False))
+
+
+@lru_cache(maxsize=4_096)
+def hour_texts(hour: int) -> tuple[str, str, str, str]:
+    """Year, month, day and hour of an hour since the epoch: zero-padded, UTC."""
+    moment = _EPOCH + timedelta(hours=hour)
+    return f"{moment.year:04}", f"{moment.month:02}", f"{moment.day:02}", f"{moment.hour:02}"
+
+
+def _array(field: "pa.Field[Any]", values: Sequence[Any] | None, rows: int) -> Any:
+    if values is None:
+        return pa.nulls(rows, field.type)
+    if field.type == _PROPERTIES:
+        return _maps(values)
+    return pa.array(values, field.type)
+
+
+def _maps(rows: Sequence[Mapping[str, Sequence[str]]]) -> Any:
+    """Built from flat columns: a third of the time of `pyarrow.array` over lists of pairs."""
+    names = pa.array(chain.from_iterable(rows), pa.string())
+    lists = list(chain.from_iterable(row.values() for row in rows))
+    texts = pa.array(chain.from_iterable(lists), pa.string())
+    items = pa.ListArray.from_arrays(_offsets(lists), texts).cast(_PROPERTIES.item_type)
+    return pa.MapArray.from_arrays(_offsets(rows), names, items).cast(_PROPERTIES)
+
+
+def _offsets(parts: Sequence[Any]) -> Any:
+    return pa.array(accumulate(map(len, parts), initial=0), pa.int32())

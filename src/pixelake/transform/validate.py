@@ -1,0 +1,130 @@
+"""The values of an element as typed columns, with everything that is wrong with them at once."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from pixelake.clock import SECOND
+from pixelake.dialects.base import Fault
+
+COLUMNS: Final = {
+    "site": "site",
+    "event": "event",
+    "url": "url",
+    "title": "title",
+    "referrer": "referrer",
+    "user": "user_id",
+    "event_id": "event_id",
+    "impression_id": "impression_id",
+    "value": "value",
+    "currency": "currency",
+    "consent": "consent",
+    "screen": "screen",
+    "timezone": "timezone",
+    "sent_at": "sent_at",
+    "utm_source": "utm_source",
+    "utm_medium": "utm_medium",
+    "utm_campaign": "utm_campaign",
+    "utm_term": "utm_term",
+    "utm_content": "utm_content",
+}
+"""Name in a dialect's element -> the column it fills. Every other name is a property."""
+
+AT: Final = {column: at for at, column in enumerate(COLUMNS.values())}
+"""Column -> its place in a row of `validate`."""
+
+Row = list[Any]
+Properties = dict[str, Sequence[str]]
+
+_PLACES: Final = {name: AT[column] for name, column in COLUMNS.items()}
+_SITE: Final = re.compile(r"[\w.:-]{1,253}")
+_CURRENCY: Final = re.compile("[A-Za-z]{3}")
+_VALUE: Final = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,2})?", re.ASCII)
+_EPOCH: Final = re.compile(r"\d{9,16}", re.ASCII)
+_SMALLEST: Final = Decimal("0.000001")
+_LIMIT: Final = Decimal(10) ** 12
+_YEARS: Final = range(1970, 10_000)
+
+
+def validate(values: Mapping[str, Sequence[str]], max_field: int) -> tuple[Row, Properties, list[Fault]]:
+    """A row of native columns (by `AT`), the properties, and every fault.
+
+    Empty texts are as good as none. Of a repeated name the first value fills
+    the column, and all of them are a property too.
+    """
+    row: Row = [None] * len(AT)
+    properties: Properties = {}
+    faults: list[Fault] = []
+    for name, texts in values.items():
+        at = _PLACES.get(name)
+        if at is None or len(texts) != 1:
+            properties[name] = texts
+        if at is not None and texts:
+            row[at] = texts[0] or None
+        if len(name) > max_field or max(map(len, texts), default=0) > max_field:
+            faults += [too_long(name, value, max_field) for value in (name, *texts) if len(value) > max_field]
+    for column, check in CHECKS:
+        if row[AT[column]] is not None:
+            row[AT[column]], fault = check(row[AT[column]])
+            if fault:
+                faults.append(fault)
+    return row, properties, faults
+
+
+def too_long(name: str, value: str, max_field: int) -> Fault:
+    """The fault of a field longer than `max_field`."""
+    return Fault("too_long", name[:80], f"{len(value)} characters; at most {max_field}")
+
+
+def _site(value: str) -> tuple[str | None, Fault | None]:
+    site = value.strip().lower()
+    if _SITE.fullmatch(site):
+        return site, None
+    return None, Fault("bad_site", "site", f"{value[:80]!r} is neither a host name nor a slug")
+
+
+def _value(value: str) -> tuple[Decimal | None, Fault | None]:
+    """A decimal(18,6), exactly as sent: nothing is rounded."""
+    fault = Fault("bad_number", "value", f"{value[:40]!r} is no decimal with 12 digits before and 6 after the point")
+    sent = value.strip()
+    if not _VALUE.fullmatch(sent):
+        return None, fault
+    try:
+        number = Decimal(sent)
+        exact = number.quantize(_SMALLEST)
+    except InvalidOperation:  # more digits than the context has
+        return None, fault
+    return (exact, None) if exact == number and abs(exact) < _LIMIT else (None, fault)
+
+
+def _currency(value: str) -> tuple[str | None, Fault | None]:
+    if _CURRENCY.fullmatch(value.strip()):
+        return value.strip().upper(), None
+    return None, Fault("bad_currency", "currency", f"{value[:40]!r} is not three letters")
+
+
+def _sent_at(value: str) -> tuple[int | None, Fault | None]:
+    """A moment in µs UTC: ISO 8601 (UTC if it names no zone), or s, ms or µs since the epoch."""
+    sent = value.strip()
+    try:
+        if _EPOCH.fullmatch(sent):
+            micros = int(sent) * (SECOND if len(sent) < 12 else 1_000 if len(sent) < 15 else 1)
+            return micros, None
+        moment = datetime.fromisoformat(sent)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None, _bad_time(value)
+    if moment.year not in _YEARS:
+        return None, _bad_time(value)
+    return int(moment.timestamp()) * SECOND + moment.microsecond, None
+
+
+def _bad_time(value: str) -> Fault:
+    return Fault("bad_time", "sent_at", f"{value[:40]!r} is neither ISO 8601 nor a number of seconds, ms or µs")
+
+
+CHECKS: Final = (("site", _site), ("value", _value), ("currency", _currency), ("sent_at", _sent_at))
+"""Column -> what makes a typed value of its text, or says what is wrong with it."""

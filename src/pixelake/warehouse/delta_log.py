@@ -1,0 +1,191 @@
+"""Reads the log of a Delta table: which files it has, and which application transactions.
+
+`deltalake` cannot list application transactions, and its readers give up at a
+broken last entry; this one can and does not. It changes nothing on disk, so
+that a query or `status` may look at any time.
+
+The log is ``_delta_log/<version>.json``, one action a line, and now and then a
+checkpoint of all that is still valid (the Delta protocol, reader version 1).
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pixelake.errors import LakeUnavailable
+from pixelake.warehouse import durable
+
+LOG: Final = "_delta_log"
+LAST_CHECKPOINT: Final = "_last_checkpoint"
+ENTRY: Final = re.compile(r"(\d{20})\.json")
+CHECKPOINT: Final = re.compile(r"(\d{20})\.checkpoint\.parquet")
+UNREADABLE: Final = (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError)
+"""What reading a file that a power cut left behind may raise."""
+
+Action = Mapping[str, Any]
+_Identity = tuple[int, int, int]
+
+
+class DataFile(NamedTuple):
+    """A Parquet file of the table: its path as in the log, size in bytes, and statistics (JSON)."""
+
+    path: str
+    size: int
+    stats: str | None
+
+    @property
+    def name(self) -> str:
+        """Its path below the table's folder."""
+        return unquote(self.path)
+
+    def statistics(self) -> Mapping[str, Any]:
+        """``numRecords``, ``minValues``, ``maxValues``: as far as the writer gave them."""
+        return msgspec.json.decode(self.stats) if self.stats else {}
+
+
+def entry_name(version: int) -> str:
+    """The file name of a log entry."""
+    return f"{version:020}.json"
+
+
+def parse_entry(data: bytes) -> list[Action]:
+    """The actions of a log entry.
+
+    Raises:
+        ValueError: it is empty or damaged.
+    """
+    actions = [msgspec.json.decode(line) for line in data.splitlines() if line.strip()]
+    if not actions or not all(isinstance(action, dict) for action in actions):
+        raise ValueError("no actions")
+    return actions
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, DataFile], dict[str, int]]:
+    """The files and the application transactions of a checkpoint.
+
+    Raises:
+        One of `UNREADABLE`: it is damaged.
+        LakeUnavailable: it needs a newer reader.
+    """
+    table = pq.ParquetFile(path).read(columns=["txn", "add", "protocol"])
+    protocol, adds, transactions = (_column(table, name) for name in ("protocol", "add", "txn"))
+    for minimum in protocol.field("minReaderVersion").to_pylist():
+        _check_reader(minimum)
+    columns = [adds.field(name).to_pylist() for name in DataFile._fields]
+    files = {path: DataFile(path, size, stats) for path, size, stats in zip(*columns, strict=True)}
+    names, versions = (transactions.field(name).to_pylist() for name in ("appId", "version"))
+    return files, dict(zip(names, versions, strict=True))
+
+
+def _column(table: pa.Table, name: str) -> Any:
+    """A column of structs without its nulls, as one array."""
+    return pa.concat_arrays([chunk.drop_null() for chunk in table[name].chunks])
+
+
+def _check_reader(minimum: int) -> None:
+    if minimum > 1:
+        raise LakeUnavailable(
+            f"the table needs version {minimum} of Delta's readers",
+            "some other program switched on a feature of Delta that pixelake does not read; restore an older version",
+        )
+
+
+class DeltaLog:
+    """The state of one table: that of ``version``, or an empty one with version -1.
+
+    One thread. `refresh` reads only what is new.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._clear()
+
+    def _clear(self) -> None:
+        self.version = -1
+        self.checkpoint = -1
+        self.files: dict[str, DataFile] = {}
+        self.transactions: dict[str, int] = {}
+        self._identity: _Identity | None = None
+
+    def entry(self, version: int) -> Path:
+        """Where a log entry is."""
+        return self.folder / LOG / entry_name(version)
+
+    def refresh(self) -> None:
+        """Read on up to the newest entry; up to the one before a broken entry.
+
+        Raises:
+            LakeUnavailable: the log cannot be read.
+        """
+        with durable.reported(f"read {self.folder}"):
+            if self.version < 0 or self._identify(self.version) != self._identity:
+                self._begin()
+            while self._advance():
+                pass
+
+    def _identify(self, version: int) -> _Identity | None:
+        """Tells entries of one version apart: after a recovery it is another one."""
+        try:
+            status = self.entry(version).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def _begin(self) -> None:
+        """Start from the newest readable checkpoint, else from nothing."""
+        self._clear()
+        names = _names(self.folder / LOG)
+        for match in sorted(filter(None, map(CHECKPOINT.fullmatch, names)), key=lambda m: m[1], reverse=True):
+            try:
+                self.files, self.transactions = read_checkpoint(self.folder / LOG / match[0])
+            except UNREADABLE:
+                continue
+            self.version = self.checkpoint = int(match[1])
+            self._identity = self._identify(self.version)
+            return
+        if entry_name(0) not in names and any(map(ENTRY.fullmatch, names)):
+            raise LakeUnavailable(
+                f"the log of {self.folder} has lost its beginning and has no checkpoint", "restore it from a backup"
+            )
+
+    def _advance(self) -> bool:
+        try:
+            identity = self._identify(self.version + 1)
+            actions = parse_entry(self.entry(self.version + 1).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return False
+        for action in actions:
+            self._apply(action)
+        self.version, self._identity = self.version + 1, identity
+        return True
+
+    def _apply(self, action: Action) -> None:
+        if add := action.get("add"):
+            self.files[add["path"]] = DataFile(add["path"], add["size"], add.get("stats"))
+        elif remove := action.get("remove"):
+            self.files.pop(remove["path"], None)
+        elif txn := action.get("txn"):
+            self.transactions[txn["appId"]] = txn["version"]
+        elif protocol := action.get("protocol"):
+            _check_reader(protocol["minReaderVersion"])
+
+    def rows(self) -> int:
+        """The number of rows, from the log; from a file's footer if the log does not tell."""
+        return sum(self._rows(file) for file in self.files.values())
+
+    def _rows(self, file: DataFile) -> int:
+        known = file.statistics().get("numRecords")
+        return int(known) if known is not None else int(pq.read_metadata(self.folder / file.name).num_rows)
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return set()

@@ -1,0 +1,119 @@
+"""Files that survive a power cut, and the lock that writers of one folder share.
+
+A file is durable once its bytes are synced *and* the folder that names it is;
+a folder once its parent is. Nothing here is undone by a later crash.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from pixelake.clock import SYSTEM, Clock
+from pixelake.errors import LakeUnavailable
+
+TEMPORARY: Final = ".tmp"
+"""Ending of a file that is being written: never read, and nothing of it is promised."""
+
+# On macOS fsync leaves the bytes in the drive's cache; this does not.
+_FULL_SYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+def _sync(descriptor: int) -> None:
+    os.fsync(descriptor)
+    if _FULL_SYNC is not None:  # pragma: no cover - macOS
+        fcntl.fcntl(descriptor, _FULL_SYNC)
+
+
+def sync(path: Path) -> None:
+    """Sync a file's bytes, or a folder's names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path, below: Path) -> None:
+    """Make `folder` and all its parents under `below`, each named durably by its parent.
+
+    The parents are synced even if the folders are there: another process may
+    have made them a moment ago and not synced them yet.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    while folder != below:
+        folder = folder.parent
+        sync(folder)
+
+
+def write(path: Path, fill: Callable[[IO[bytes]], None]) -> int:
+    """Make the file `path` of what `fill` writes, all or nothing, durably. Returns its size.
+
+    Raises:
+        OSError: it is not known to be durable; nothing may refer to it.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with temporary.open("wb") as file:
+            fill(file)
+            file.flush()
+            _sync(file.fileno())
+            size = file.tell()
+        temporary.rename(path)
+        sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return size
+
+
+def rewrite(path: Path) -> None:
+    """Write a file's own bytes anew, durably.
+
+    After a failed sync the kernel may hold its pages for clean, so that a second
+    sync succeeds and saves nothing; new pages it has to write.
+    """
+    with path.open("rb") as old:
+        write(path, lambda new: shutil.copyfileobj(old, new))
+
+
+@contextmanager
+def reported(what: str) -> Iterator[None]:
+    """Turn what the disk says into `LakeUnavailable`: ``cannot <what>: <why>``."""
+    try:
+        yield
+    except OSError as error:
+        raise LakeUnavailable(f"cannot {what}: {error.strerror or error}", "look at the disk") from error
+
+
+@contextmanager
+def locked(path: Path, wait: float, clock: Clock = SYSTEM) -> Iterator[None]:
+    """Hold the lock file `path`; among processes and threads only one does. It dies with its holder.
+
+    Raises:
+        LakeUnavailable: somebody else held it for `wait` seconds.
+        OSError: the file cannot be made.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _acquire(descriptor, path, clock.monotonic() + wait, clock)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, deadline: float, clock: Clock) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if clock.monotonic() >= deadline:
+                raise LakeUnavailable(
+                    f"another writer holds {path}", "it may be stuck: see which process has the file open"
+                ) from None
+            clock.sleep(0.01)
+        else:
+            return

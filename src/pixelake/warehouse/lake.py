@@ -1,0 +1,257 @@
+"""The lake: events and rejects as two Delta tables in one folder, written exactly once.
+
+A commit to the events carries, for each partition P of the stream, the
+application transactions ``P`` (its position) and ``P/outcomes``,
+``P/withheld``, ``P/removed`` (the running counts up to there). One to the rejects carries ``P``.
+
+Rejects are committed first, events second. What a crash in between leaves of
+rejects lies above the events' position: it does not count, and the next write
+of that partition takes it out, because the hit may be judged otherwise then.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import structlog
+
+from pixelake.clock import SYSTEM, Clock
+from pixelake.errors import Conflict, LakeUnavailable
+from pixelake.event import PARTITION_COLUMNS
+from pixelake.stream.base import Partition, Position
+from pixelake.warehouse import durable
+from pixelake.warehouse.base import EVENTS, REJECTS, Outcome, Progress
+from pixelake.warehouse.delta import Change, DeltaWriter
+from pixelake.warehouse.delta_log import DataFile, DeltaLog
+from pixelake.warehouse.fresh import above, above_floor
+from pixelake.warehouse.recover import recover
+
+EVENTS_FOLDER: Final = "events"
+REJECTS_FOLDER: Final = "rejects"
+LOCK: Final = ".lock"
+LOCK_WAIT: Final = 60.0
+"""Seconds to wait for another writer; one write takes well below a second."""
+
+COUNTS: Final = ("outcomes", "withheld", "removed")
+ATTEMPTS: Final = 5
+NOTHING: Final = Progress(0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What became of all settled hits, of one moment: ``outcomes == in_lake + rejected + withheld + removed``.
+
+    ``progress`` is of the same moment.
+    """
+
+    progress: Mapping[Partition, Progress]
+    in_lake: int
+    rejected: int
+    outcomes: int
+    withheld: int
+    removed: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether every outcome is somewhere."""
+        return self.outcomes == self.in_lake + self.rejected + self.withheld + self.removed
+
+
+class LakeReader:
+    """How far a lake is. Looks only: beside a writer, without one, and before there is a lake. Any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
+        self._events, self._rejects = DeltaLog(folder / EVENTS_FOLDER), DeltaLog(folder / REJECTS_FOLDER)
+
+    def progress(self) -> Mapping[Partition, Progress]:
+        """How far the events are with each partition.
+
+        Raises:
+            LakeUnavailable: the lake cannot be read.
+        """
+        with self._lock:
+            return self._progress()
+
+    def _progress(self) -> Mapping[Partition, Progress]:
+        self._events.refresh()
+        return progress(self._events)
+
+    def sums(self) -> Sums:
+        """The counts, of one moment.
+
+        Events first: each reject up to the position they show was committed
+        before it, and none of those is ever taken out.
+
+        Raises:
+            LakeUnavailable: the lake cannot be read.
+        """
+        with self._lock:
+            return self._sums()
+
+    def _sums(self) -> Sums:
+        reached = self._progress()
+        return Sums(
+            progress=reached,
+            in_lake=self._events.rows(),
+            rejected=self._rejected(reached),
+            outcomes=sum(each.outcomes for each in reached.values()),
+            withheld=sum(each.withheld for each in reached.values()),
+            removed=sum(each.removed for each in reached.values()),
+        )
+
+    def _rejected(self, reached: Mapping[Partition, Progress]) -> int:
+        """The rejects at or below the positions reached."""
+        self._rejects.refresh()
+        everywhere = {name: reached.get(name, NOTHING) for name in self._rejects.transactions}
+        with durable.reported("read the rejects"):
+            return self._rejects.rows() - sum(_files_above(self._rejects, everywhere).values())
+
+
+class Lake:
+    """The lake, open for writing: a `pixelake.warehouse.base.Sink`. Made if it is not there. One thread.
+
+    Several processes of one machine may write at once; a lock file makes them
+    take turns.
+
+    Attributes:
+        set_aside: files that opening moved out of the way, because a power cut broke them.
+    """
+
+    def __init__(self, folder: Path, clock: Clock = SYSTEM) -> None:
+        folder = folder.absolute()
+        self._lock, self._clock = folder / LOCK, clock
+        with durable.reported(f"open the lake {folder}"):
+            durable.make_folder(folder, folder.parent.parent)
+            with durable.locked(self._lock, LOCK_WAIT, clock):
+                tables = folder / EVENTS_FOLDER, folder / REJECTS_FOLDER
+                self.set_aside = [f"{table.name}/{name}" for table in tables for name in recover(table, clock)]
+                self._events = DeltaWriter(tables[0], EVENTS, clock)
+                self._rejects = DeltaWriter(tables[1], REJECTS, clock)
+
+    def positions(self) -> Mapping[Partition, Position]:
+        """The position of each partition this lake has ever written; durable.
+
+        Raises:
+            LakeUnavailable: the lake cannot be read.
+        """
+        self._events.refresh()
+        return {partition: each.position for partition, each in progress(self._events.log).items()}
+
+    def write(self, outcome: Outcome) -> None:
+        """Put the outcomes above the stored positions into the lake, together with the positions, durably.
+
+        Raises:
+            LakeUnavailable: it is not known to be written; repeat the call.
+        """
+        with durable.reported("write to the lake"), durable.locked(self._lock, LOCK_WAIT, self._clock):
+            for _ in range(ATTEMPTS):
+                try:
+                    self._write(outcome)
+                except Conflict:
+                    continue
+                return
+        raise LakeUnavailable("others wrote the same partitions meanwhile", "is there a second consumer of them?")
+
+    def _write(self, outcome: Outcome) -> None:
+        self._events.refresh()
+        self._rejects.refresh()
+        stored = progress(self._events.log)
+        fresh = above(outcome, {partition: each.position for partition, each in stored.items()})
+        if not fresh.positions:
+            return
+        reached = {partition: stored.get(partition, NOTHING) for partition in fresh.positions}
+        _warn_of_gaps(fresh, reached)
+        self._write_rejects(fresh, reached)
+        self._events.commit(Change(self._events.add_files(fresh.events)), _transactions(fresh, reached))
+
+    def _write_rejects(self, fresh: Outcome, reached: Mapping[Partition, Progress]) -> None:
+        stale = _files_above(self._rejects.log, reached)
+        if not stale and not fresh.rejects.num_rows:
+            return
+        kept = [_without(self._rejects.log, file, reached) for file in stale]
+        rows = pa.concat_tables([*kept, fresh.rejects])
+        self._rejects.commit(Change(self._rejects.add_files(rows), list(stale)), fresh.positions)
+
+
+def progress(log: DeltaLog) -> dict[Partition, Progress]:
+    """How far a table is with each partition, from its application transactions."""
+    versions = log.transactions
+    partitions = (name for name in versions if f"{name}/{COUNTS[0]}" in versions)
+    return {
+        name: Progress(versions[name], *(versions.get(f"{name}/{count}", 0) for count in COUNTS)) for name in partitions
+    }
+
+
+def _transactions(fresh: Outcome, reached: Mapping[Partition, Progress]) -> dict[str, int]:
+    """The positions and running counts once `fresh` is written."""
+    withheld = _count(fresh.withheld)
+    outcomes = _count(fresh.events) + _count(fresh.rejects) + withheld
+    versions: dict[str, int] = dict(fresh.positions)
+    for partition, before in reached.items():
+        versions[f"{partition}/outcomes"] = before.outcomes + outcomes[partition]
+        versions[f"{partition}/withheld"] = before.withheld + withheld[partition]
+    return versions
+
+
+def _count(rows: pa.Table) -> Counter[Partition]:
+    """Rows of each partition."""
+    counted: Any = pc.value_counts(rows["partition"])
+    return Counter({each["values"]: each["counts"] for each in counted.to_pylist()})
+
+
+def _warn_of_gaps(fresh: Outcome, reached: Mapping[Partition, Progress]) -> None:
+    """Say so when hits between the stored position and the first judged one are missing."""
+    for partition, before in reached.items():
+        if (first := fresh.first.get(partition, 0)) > before.position + 1:
+            structlog.get_logger().warning(
+                "the lake misses hits that the stream no longer had",
+                partition=partition,
+                first=before.position + 1,
+                last=first - 1,
+            )
+
+
+def _files_above(log: DeltaLog, reached: Mapping[Partition, Progress]) -> dict[DataFile, int]:
+    """The files with rows above the positions reached, and how many each has.
+
+    Reads a file only if the log itself is above them: after a crash, and for a moment in every write.
+    """
+    floors = {name: each.position for name, each in reached.items() if log.transactions.get(name, 0) > each.position}
+    if not floors:
+        return {}
+    counts = {file: _count_above(log.folder / file.name, floors) for file in log.files.values() if _may(file, floors)}
+    return {file: count for file, count in counts.items() if count}
+
+
+def _may(file: DataFile, floors: Mapping[Partition, Position]) -> bool:
+    """Whether a file's statistics leave room for rows above the floors."""
+    statistics = file.statistics()
+    least, most = statistics.get("minValues", {}), statistics.get("maxValues", {})
+    if not least.keys() & most.keys() >= {"partition", "position"}:
+        return True
+    return any(
+        least["partition"] <= partition <= most["partition"] and most["position"] > floor
+        for partition, floor in floors.items()
+    )
+
+
+def _count_above(path: Path, floors: Mapping[Partition, Position]) -> int:
+    rows = pq.ParquetFile(path).read(columns=["partition", "position"])
+    return rows.filter(above_floor(rows, floors)).num_rows
+
+
+def _without(log: DeltaLog, file: DataFile, reached: Mapping[Partition, Progress]) -> pa.Table:
+    """A file of rejects, without the rows above the positions reached."""
+    rows = pq.ParquetFile(log.folder / file.name).read()
+    hour = dict(part.split("=", 1) for part in file.name.split("/")[:-1])
+    for name in PARTITION_COLUMNS:
+        rows = rows.append_column(name, pa.repeat(pa.scalar(hour[name], pa.string()), rows.num_rows))
+    is_above: Any = above_floor(rows, {partition: each.position for partition, each in reached.items()})
+    return rows.filter(pc.invert(is_above.fill_null(False))).select(REJECTS.names).cast(REJECTS)

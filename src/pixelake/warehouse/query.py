@@ -1,0 +1,202 @@
+"""Answers SQL over the lake, on DuckDB: the named questions and the user's own.
+
+The user's SQL is hostile. It is one reading statement (`sql_guard`), run by a
+DuckDB that can open nothing but the folders of the two tables, load no
+extension and change no setting, within bounds of time, memory and disk.
+"""
+
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+import duckdb
+import pyarrow as pa
+
+from pixelake import event, reject
+from pixelake.errors import QueryError
+from pixelake.event import PARTITION_COLUMNS, Field
+from pixelake.warehouse.delta_log import DeltaLog
+from pixelake.warehouse.sql_guard import check, first_line
+
+TABLES: Final = {"events": event.FIELDS, "rejects": reject.FIELDS}
+TYPES: Final = {
+    "text": "varchar",
+    "bool": "boolean",
+    "int64": "bigint",
+    "timestamp": "timestamptz",
+    "decimal(18,6)": "decimal(18,6)",
+    "map<text,list<text>>": "map(varchar, varchar[])",
+}
+"""The types of `Field` in DuckDB."""
+
+SPILL: Final = "4GB"
+"""Disk that queries may take when the memory is not enough."""
+
+_HINTS: Final[Mapping[type[duckdb.Error], str]] = {
+    duckdb.OutOfMemoryException: "ask for less time or fewer columns, or raise the setting sql_memory",
+    duckdb.PermissionException: "only the tables events and rejects can be read",
+    duckdb.CatalogException: "the tables are events and rejects; `describe events` lists the columns",
+    duckdb.BinderException: "`describe events` lists the columns",
+    duckdb.ParserException: "look at the SQL near the place named",
+    duckdb.InvalidInputException: "look at the values and their number",
+    duckdb.IOException: "the lake may have changed meanwhile: ask again",
+}
+
+
+class Lakehouse:
+    """The lake, open for questions. Several threads may ask at once; each answer is of one version of the lake.
+
+    Works beside a writer, without one, and before there is a lake (then it is empty).
+
+    Args:
+        folder: the lake.
+        timeout: seconds after which a query is stopped.
+        memory: what queries may take together, as DuckDB writes it: ``512MB``.
+        threads: of all queries together.
+    """
+
+    def __init__(self, folder: Path, timeout: float = 20.0, memory: str = "512MB", threads: int = 2) -> None:
+        self._timeout, self._lock = timeout, threading.Lock()
+        self._logs = {name: DeltaLog(folder.absolute() / name) for name in TABLES}
+        self._versions: dict[str, tuple[int, int]] = {}
+        self._database = _open([log.folder for log in self._logs.values()], memory, threads)
+
+    def close(self) -> None:
+        """Let the memory go. May never be called."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def sql(self, text: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pa.Table:
+        """The answer to one SELECT over ``events`` and ``rejects``. Times are UTC.
+
+        Raises:
+            QueryError: it is not allowed, wrong, or takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
+        """
+        with self._database.cursor() as parser:
+            check(text, parser)
+        return self.ask(text, parameters)
+
+    def ask(self, text: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pa.Table:
+        """The same for SQL of our own, which is not checked.
+
+        Raises:
+            QueryError: it takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
+        """
+        try:
+            return self._ask(text, parameters)
+        except duckdb.IOException:
+            pass  # a file of that version is gone: the next one does without it
+        except duckdb.Error as error:
+            raise _explain(error) from None
+        try:
+            self._versions.clear()
+            return self._ask(text, parameters)
+        except duckdb.Error as error:
+            raise _explain(error) from None
+
+    def _ask(self, text: str, parameters: Sequence[Any] | Mapping[str, Any]) -> pa.Table:
+        with self._lock:
+            self._refresh()
+            cursor = self._database.cursor()
+        with cursor, _stopped(cursor, self._timeout):
+            return cursor.execute(text, parameters or None).to_arrow_table()
+
+    def _refresh(self) -> None:
+        """Show the newest version of each table."""
+        for name, log in self._logs.items():
+            log.refresh()
+            version = log.version, id(log.files)
+            if self._versions.get(name) != version:
+                files = [str(log.folder / file.name) for file in log.files.values()]
+                self._database.execute(_view(name, TABLES[name], files))
+                self._versions[name] = version
+
+
+def _open(folders: Sequence[Path], memory: str, threads: int) -> duckdb.DuckDBPyConnection:
+    options = {
+        "memory_limit": memory,
+        "threads": threads,
+        # DuckDB makes it when it needs it, and takes it away with itself.
+        "temp_directory": f"{tempfile.gettempdir()}/pixelake-sql-{uuid.uuid4()}",
+        "max_temp_directory_size": SPILL,
+        "allowed_directories": [f"{folder}/" for folder in folders],
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        # Else SQL could name Python's variables as tables.
+        "python_enable_replacements": False,
+        "TimeZone": "UTC",
+        "enable_external_access": False,
+    }
+    try:
+        database = duckdb.connect()
+        for name, value in options.items():
+            database.execute(f"set global {name} = {_literal(value)}")
+        database.execute("set lock_configuration = true")
+    except duckdb.Error as error:
+        raise QueryError(first_line(error), "look at the settings sql_memory and lake") from None
+    return database
+
+
+def _literal(value: Any) -> str:
+    """A value of ours as SQL."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return str(value).lower() if isinstance(value, bool | int) else "'" + str(value).replace("'", "''") + "'"
+
+
+def _view(name: str, fields: Sequence[Field], files: Sequence[str]) -> str:
+    """The table `name`: the columns of `fields` in their order, over these files."""
+    if not files:
+        columns = ", ".join(f'null::{TYPES[field.type]} as "{field.name}"' for field in fields)
+        return f"create or replace view {name} as select {columns} where false"
+    columns = ", ".join(f'"{field.name}"' for field in fields)
+    # By name costs 0.1 ms a file, and lets older files lack newer columns.
+    folders = ", ".join(f"'{column}': varchar" for column in PARTITION_COLUMNS)
+    return (
+        f"create or replace view {name} as select {columns} from read_parquet({_literal(files)},"  # noqa: S608 - ours
+        f" hive_partitioning = true, hive_types = {{{folders}}}, union_by_name = true)"
+    )
+
+
+@contextmanager
+def _stopped(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Stop what `cursor` runs after that time.
+
+    Raises:
+        QueryError: it was stopped.
+    """
+    done = threading.Event()
+
+    def watch() -> None:
+        late = not done.wait(seconds)
+        while late and not done.is_set():
+            cursor.interrupt()  # again and again: one before the query really starts is lost
+            done.wait(0.05)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise QueryError(
+            f"the query took longer than {seconds:g} s", "ask for less time, or raise the setting sql_timeout"
+        ) from None
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _explain(error: duckdb.Error) -> QueryError:
+    hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), "look at the SQL")
+    return QueryError(first_line(error), hint)

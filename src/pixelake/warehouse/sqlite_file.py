@@ -1,0 +1,73 @@
+"""One SQLite file that several processes share, durably."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from pixelake.errors import WarehouseError
+from pixelake.warehouse import durable
+
+BUSY: Final = 30.0
+"""Seconds to wait for another process's transaction."""
+
+
+def connect(path: Path, schema: str) -> sqlite3.Connection:
+    """Open the file for writing, made with `schema` (statements that may run again) if it is not there.
+
+    Raises:
+        WarehouseError: it cannot be opened.
+    """
+    with reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            path, timeout=BUSY, isolation_level=None, cached_statements=64, check_same_thread=False
+        )
+        try:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma fullfsync = on")
+            connection.execute("pragma journal_size_limit = 16777216")
+            connection.execute("pragma temp_store = memory")
+            with transaction(connection):
+                for statement in schema.split(";"):
+                    connection.execute(statement)
+            durable.sync(path.parent)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open the file, which is there, to look only.
+
+    Not ``mode=ro``: without a writer beside it that cannot read a WAL.
+    """
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", timeout=BUSY, uri=True, isolation_level=None)
+    connection.execute("pragma query_only = on")
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, durable at the end; other writers wait."""
+    connection.execute("begin immediate")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the disk say into `WarehouseError`."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise WarehouseError(f"{path}: {error}", "look at the disk, and whether the file can be written") from error

@@ -1,0 +1,191 @@
+"""The live feed: one poller a process, any number of viewers (server-sent events).
+
+A viewer that does not read fast enough is let go: its browser comes back by
+itself and says where it was (``Last-Event-ID``), so that it misses nothing
+that a screen still shows.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from pixelake.web.sources import Live, Row
+
+T = TypeVar("T")
+
+POLL_SECONDS: Final = 0.4
+FIGURES_SECONDS: Final = 1.0
+"""Visitors now and both sums are looked up this often, and sent if they changed."""
+KEEP_ALIVE_SECONDS: Final = 15.0
+READ: Final = 500
+"""Events taken from the store in one look; of more only the newest."""
+SHOWN: Final = 100
+"""Events sent to a viewer in one frame: what a screen shows."""
+WAITING: Final = 64
+"""Frames that may wait for a viewer: half a minute's worth."""
+MAX_VIEWERS: Final = 1_000
+NOW_SECONDS: Final = 300.0
+MINUTE: Final = 60.0
+
+_log = structlog.get_logger()
+
+
+def frame(event: str, data: Any, cursor: int | None = None) -> bytes:
+    """One server-sent event. JSON without line breaks needs no further escaping."""
+    head = "" if cursor is None else f"id: {cursor}\n"
+    return f"{head}event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+
+
+def shown(row: Row) -> dict[str, Any]:
+    """A recent event as JSON, with its place."""
+    return {**row.event, "cursor": row.cursor}
+
+
+@dataclass(slots=True, eq=False)
+class _Viewer:
+    """One open page. It has been sent everything up to `cursor`."""
+
+    site: str | None
+    cursor: int
+    frames: "asyncio.Queue[bytes | None]" = field(default_factory=lambda: asyncio.Queue(WAITING))
+    last: dict[str, bytes] = field(default_factory=dict)
+
+    def end(self) -> None:
+        """Nothing more, and nothing of what waits."""
+        while not self.frames.empty():
+            self.frames.get_nowait()
+        self.frames.put_nowait(None)
+
+
+class Feed:
+    """Looks at the live store while somebody watches, and tells all viewers.
+
+    All calls to the reader are made by one thread of its own. Belongs to one
+    event loop: `start` and `close` are called in it.
+    """
+
+    def __init__(self, live: Live, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
+        self._live = live
+        self._status = status
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
+        self._viewers: set[_Viewer] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
+
+    @property
+    def full(self) -> bool:
+        """Whether no further viewer is taken."""
+        return self._closed or len(self._viewers) >= MAX_VIEWERS
+
+    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """A call to the reader, in its thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    async def now(self, site: str | None) -> dict[str, int]:
+        """The live figures of a site, or of all."""
+        visitors = await self.call(self._live.now, NOW_SECONDS, site)
+        minute = await self.call(self._live.now, MINUTE, site)
+        return {"visitors_now": visitors.visitors, "hits_minute": minute.hits}
+
+    async def newest(self, limit: int, site: str | None) -> list[dict[str, Any]]:
+        """The newest events, newest first."""
+        return [shown(row) for row in await self.call(self._live.newest, limit, site)]
+
+    async def watch(self, site: str | None, cursor: int | None) -> AsyncIterator[bytes]:
+        """What happens on a site, or on all, behind `cursor` or from now on, as server-sent events."""
+        viewer = _Viewer(site, await self._newest_cursor() if cursor is None else cursor)
+        self._viewers.add(viewer)
+        try:
+            yield b"retry: 1000\n\n"
+            while (data := await _next(viewer)) is not None:
+                yield data
+        finally:
+            self._viewers.discard(viewer)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._tasks = [
+            asyncio.create_task(self._repeat(POLL_SECONDS, self._events)),
+            asyncio.create_task(self._repeat(FIGURES_SECONDS, self._figures)),
+        ]
+
+    def close(self) -> None:
+        """End all streams at once; their browsers come back to whoever listens next."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        for viewer in self._viewers:
+            viewer.end()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _repeat(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
+        well = True
+        while True:
+            try:
+                if self._viewers:
+                    await step()
+                well = True
+            except Exception as error:  # noqa: BLE001 the feed outlives whatever one look at the stores raises
+                if well:
+                    _log.warning("live_feed_failed", error=str(error), kind=type(error).__name__)
+                well = False
+            await asyncio.sleep(seconds)
+
+    async def _events(self) -> None:
+        rows = await self.call(self._live.after, min(viewer.cursor for viewer in self._viewers), READ)
+        if not rows:
+            return
+        frames: dict[tuple[str | None, int], bytes | None] = {}
+        newest = rows[-1].cursor
+        for viewer in list(self._viewers):
+            key = viewer.site, viewer.cursor
+            if key not in frames:
+                frames[key] = _events_frame(rows, *key)
+            self._send(viewer, frames[key])
+            viewer.cursor = max(viewer.cursor, newest)
+
+    async def _figures(self) -> None:
+        newest = await self._newest_cursor()
+        status = frame("status", await self._status())
+        now = {site: frame("now", await self.now(site)) for site in {viewer.site for viewer in self._viewers}}
+        for viewer in list(self._viewers):
+            # Only a store that began anew is behind its viewers.
+            viewer.cursor = viewer.cursor if viewer.cursor <= newest else 0
+            self._send_changed(viewer, "now", now.get(viewer.site))
+            self._send_changed(viewer, "status", status)
+
+    def _send_changed(self, viewer: _Viewer, kind: str, data: bytes | None) -> None:
+        if data is not None and viewer.last.get(kind) != data:
+            viewer.last[kind] = data
+            self._send(viewer, data)
+
+    def _send(self, viewer: _Viewer, data: bytes | None) -> None:
+        if data is None:
+            return
+        try:
+            viewer.frames.put_nowait(data)
+        except asyncio.QueueFull:
+            self._viewers.discard(viewer)
+            viewer.end()
+
+    async def _newest_cursor(self) -> int:
+        rows = await self.call(self._live.newest, 1)
+        return rows[0].cursor if rows else 0
+
+
+async def _next(viewer: _Viewer) -> bytes | None:
+    try:
+        return await asyncio.wait_for(viewer.frames.get(), KEEP_ALIVE_SECONDS)
+    except TimeoutError:
+        return b": still here\n\n"
+
+
+def _events_frame(rows: Sequence[Row], site: str | None, cursor: int) -> bytes | None:
+    """What a viewer of that site has not seen yet, oldest first; or None."""
+    fresh = [shown(row) for row in rows if row.cursor > cursor and site in (None, row.event["site"])]
+    return frame("events", fresh[-SHOWN:], rows[-1].cursor) if fresh else None

@@ -1,0 +1,95 @@
+"""What the web role is handed: where its answers come from. It opens nothing itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pixelake.registry.base import Registry
+
+
+class Questions(Protocol):
+    """The named questions over the lake. Called by several threads at once."""
+
+    def question(
+        self,
+        name: str,
+        site: str | None = None,
+        *,
+        start: datetime,
+        end: datetime,
+        limit: int = 10,
+    ) -> pa.Table:
+        """The answer: one row for a figure, a row a bucket for a series, a row a value for a list.
+
+        Raises:
+            QueryError: it cannot be answered.
+        """
+        ...
+
+
+class Row(Protocol):
+    """A recent event and its place in the live store."""
+
+    @property
+    def cursor(self) -> int:
+        """Grows with every event; never reused."""
+        ...
+
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """The columns that a screen needs, as JSON values; ``received_at`` in microseconds, UTC."""
+        ...
+
+
+class Now(Protocol):
+    """Who is here, people only."""
+
+    @property
+    def visitors(self) -> int:
+        """Distinct visitors in the window."""
+        ...
+
+    @property
+    def hits(self) -> int:
+        """Their hits."""
+        ...
+
+
+class Live(Protocol):
+    """The reader of the live store. Called by one thread at a time."""
+
+    def after(self, cursor: int, limit: int) -> Sequence[Row]:
+        """The newest `limit` events behind `cursor`, oldest first."""
+        ...
+
+    def newest(self, limit: int, site: str | None = None) -> Sequence[Row]:
+        """The newest events, newest first."""
+        ...
+
+    def now(self, window_seconds: float, site: str | None = None) -> Now:
+        """Who was here within the last seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything the web role shows.
+
+    Attributes:
+        questions: the named questions over the lake.
+        live: the live store's reader.
+        registry: sites, and the access token.
+        status: both sums and the delays, by the names that ``status --json`` has.
+        collect_url: how the pixel is reached from outside.
+        snippet: the tag to paste into a page.
+    """
+
+    questions: Questions
+    live: Live
+    registry: Registry
+    status: Callable[[], Mapping[str, Any]]
+    collect_url: str
+    snippet: str

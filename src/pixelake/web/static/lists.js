@@ -1,0 +1,33 @@
+// A top list: what, how often, and a bar behind it.
+
+import { clean, h, outside } from "./dom.js";
+import { compact, count } from "./format.js";
+
+/** A panel with the list; returns it and a function that shows new rows. */
+export function list(chart) {
+  const items = h("ol");
+  const panel = h(
+    "section",
+    { class: "card list", title: chart.help, "aria-label": chart.title },
+    h("div", { class: "card-head" }, h("h2", {}, chart.title), h("p", { class: "quiet" }, chart.unit)),
+    items,
+    h("p", { class: "nothing" }, "Nothing in these 24 hours."),
+  );
+
+  function item(row, most) {
+    const name = row.value == null ? h("span", { class: "outside quiet" }, "not told") : outside("span", row.value);
+    name.title = clean(row.value ?? "", 1000);
+    const bar = h("span", { class: "bar", "aria-hidden": "true" });
+    bar.style.width = `${(100 * row[chart.unit]) / most}%`;
+    return h("li", {}, bar, name, h("b", { title: `${count(row.views)} views, ${count(row.visitors)} visitors` }, compact(row[chart.unit])));
+  }
+
+  return {
+    panel,
+    show({ rows }) {
+      const most = Math.max(1, ...rows.map((row) => row[chart.unit]));
+      items.replaceChildren(...rows.map((row) => item(row, most)));
+      panel.classList.toggle("is-empty", rows.length === 0);
+    },
+  };
+}

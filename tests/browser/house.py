@@ -1,0 +1,146 @@
+"""A web role over a real lake and a real live store, to which a test writes what the consumer would write."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pixelake.event import PARTITION_COLUMNS
+from pixelake.registry.base import Site, Snapshot
+from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
+from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
+from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.questions import Questions
+from pixelake.web.api import create
+from pixelake.web.server import server
+from pixelake.web.sources import Sources
+
+TOKEN = "the-token-of-these-tests"
+SNIPPET = (
+    '<img src="http://127.0.0.1:8080/pixel.gif?site=example.com" alt="" referrerpolicy="no-referrer-when-downgrade">'
+)
+PARTITION = "p-4f1c9a2e"
+
+
+class House:
+    """A running web role, and the two sinks behind it.
+
+    Attributes:
+        lost: hits that were accepted and are nowhere, for the sake of a test.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.address = f"http://127.0.0.1:{port}/?token={TOKEN}"
+        self.origin = f"http://127.0.0.1:{port}/"
+        self._live_path, self._lake_folder = folder / "live.sqlite", folder / "lake"
+        self._live, self._lake = LiveStore(self._live_path), Lake(self._lake_folder)
+        self._position = 0
+        self.lost = 0
+        self._sites: set[str] = set()
+
+    def arrive(self, *events: Mapping[str, Any], live: bool = True, lake: bool = True) -> None:
+        """These events were sent just now, or at their `received_at`; each sink may still be behind."""
+        rows = [self._row(event) for event in events]
+        self._sites |= {row["site"] for row in rows}
+        outcome = _outcome(rows)
+        if live:
+            self._live.write(outcome)
+        if lake:
+            self._lake.write(outcome)
+
+    def _row(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        self._position += 1
+        at = event.get("received_at", datetime.now(UTC))
+        folders = dict(zip(PARTITION_COLUMNS, at.strftime("%Y %m %d %H").split(), strict=True))
+        place = {"hit_id": f"{PARTITION}-{self._position}", "partition": PARTITION, "position": self._position}
+        usual = {"source": "http", "dialect": "native", "method": "GET", "site": "example.com", "event": "pageview"}
+        return (
+            usual
+            | {"visitor_id": f"v{self._position}", "bot": False, "duplicate": False, **event}
+            | place
+            | {
+                "received_at": at,
+                **folders,
+            }
+        )
+
+    def snapshot(self) -> Snapshot:
+        """The sites that were seen."""
+        return Snapshot(1, {name: Site(name, ((0, "UTC"),)) for name in self._sites})
+
+    def secret(self, name: str) -> str:
+        """The token."""
+        return TOKEN
+
+    def status(self) -> Mapping[str, Any]:
+        """Both sums: the lake's, and what the sinks were not given yet."""
+        sums = LakeReader(self._lake_folder).sums()
+        settled = sum(progress.position for progress in sums.progress.values())
+        return {
+            "accepted": self._position + self.lost,
+            "in_stream": self._position - settled,
+            "settled": settled,
+            "outcomes": sums.outcomes,
+            "in_lake": sums.in_lake,
+            "rejected": sums.rejected,
+            "withheld": sums.withheld,
+            "removed": sums.removed,
+            "lag_seconds": 0.0,
+            "oldest_hit_age_seconds": 0.0,
+        }
+
+    def sources(self) -> Sources:
+        """What the web role is handed."""
+        questions = Questions(Lakehouse(self._lake_folder))
+        return Sources(questions, LiveReader(self._live_path), self, self.status, "http://127.0.0.1:8080", SNIPPET)
+
+    def close(self) -> None:
+        """Let the live store go."""
+        self._live.close()
+
+
+def _outcome(rows: Iterable[Mapping[str, Any]]) -> Outcome:
+    rows = list(rows)
+    return Outcome(
+        events=pa.Table.from_pylist(rows, EVENTS),
+        rejects=REJECTS.empty_table(),
+        withheld=WITHHELD.empty_table(),
+        first={PARTITION: rows[0]["position"]},
+        positions={PARTITION: rows[-1]["position"]},
+    )
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[House]:
+    """The web role on a free port, until the end of the block."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    house = House(folder, listening.getsockname()[1])
+    running = server(create(house.sources()))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        while not running.started:
+            time.sleep(0.005)
+        yield house
+    finally:
+        running.should_exit = True
+        thread.join(10)
+        listening.close()
+        house.close()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a page said, asked and fetched."""
+
+    console: list[str]
+    dialogs: list[str]
+    requests: list[str]

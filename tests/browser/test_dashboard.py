@@ -1,0 +1,161 @@
+"""The dashboard in a real browser.
+
+The fixture `visit` fails a test on any console message, dialog or request to elsewhere.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+HOME = {"url": "https://example.com/", "host": "example.com", "path": "/", "title": "Home"}
+
+
+def rows(page):
+    """The rows of the newest events."""
+    return page.locator("#rows tr:not(.details)")
+
+
+def test_the_first_hit_turns_the_page(house, visit):
+    """Before the first hit the page shows the tag; the hit is on it within 2 s, without a reload."""
+    page = visit()
+    expect(page.locator("#empty")).to_be_visible()
+    assert page.locator("#snippet").inner_text().startswith("<img src=")
+    expect(page.locator("#live-text")).to_have_text("Live")
+    page.evaluate("window.unloaded = false")
+    house.arrive(HOME)
+    began = time.monotonic()
+    expect(rows(page)).to_have_count(1, timeout=2000)
+    expect(page.locator("#figure-visitors_now")).to_have_text("1", timeout=2000)
+    assert time.monotonic() - began < 2
+    expect(page.locator("#empty")).to_be_hidden()
+    assert page.evaluate("window.unloaded") is False
+
+
+def test_every_next_hit_is_there_within_two_seconds(house, visit):
+    """Events come on top, and the live figures move with them."""
+    house.arrive(HOME)
+    page = visit()
+    expect(rows(page)).to_have_count(1)
+    expect(page.locator("#live-text")).to_have_text("Live")
+    for number in range(2, 5):
+        house.arrive({**HOME, "title": f"Page {number}"}, lake=False)
+        began = time.monotonic()
+        expect(rows(page).first.locator(".c-title")).to_have_text(f"Page {number}", timeout=2000)
+        expect(page.locator("#figure-hits_minute")).to_have_text(str(number), timeout=2000)
+        assert time.monotonic() - began < 2
+
+
+def test_hostile_text_is_only_text(house, visit):
+    """Markup in every field of a hit does nothing but appear as text, in the table, the details and the lists."""
+    hostile = dict.fromkeys(("event", "url", "host", "path", "title", "referrer_host", "referrer", "browser"), EVIL)
+    more = dict.fromkeys(("os", "device", "bot_name", "country", "user_agent", "channel", "user_id", "site"), EVIL)
+    house.arrive({**hostile, **more, "bot": True}, {**hostile, **more, "event": "pageview"})
+    page = visit()
+    expect(rows(page)).to_have_count(2)
+    expect(rows(page).first.locator(".c-title")).to_have_text(EVIL)
+    expect(rows(page).first.locator(".c-referrer")).to_have_text(EVIL)
+    expect(page.locator(".list li span.outside").first).to_contain_text(EVIL)
+    rows(page).first.locator("button").click()
+    expect(page.locator(".details dd", has_text=EVIL).first).to_be_visible()
+    page.locator("#site").select_option(EVIL)
+    expect(rows(page)).to_have_count(2)
+    assert page.locator("main img, main script, main a").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("a\u202egnp.exe", "a\u2039U+202E\u203agnp.exe"),
+        ("a\x00b\x1b[31m", "a␀b␛[31m"),
+        ("a\u200bb", "a\u2039U+200B\u203ab"),
+        ("a\nb", "a b"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        ("\U0001f469\u200d\U0001f467 \u05e9\u05dc", "\U0001f469\u200d\U0001f467 \u05e9\u05dc"),
+        ("", "\u2013"),
+    ],
+    ids=["bidi", "control", "zero-width", "line break", "javascript", "emoji and hebrew", "empty"],
+)
+def test_invisible_characters_are_made_visible(house, visit, sent, shown):
+    """What would change the look of its neighbours is shown as what it is; scripts and emoji stay whole."""
+    house.arrive({**HOME, "title": sent})
+    page = visit()
+    expect(rows(page).first.locator(".c-title")).to_have_text(shown, use_inner_text=True)
+
+
+def test_long_text_does_not_widen_the_page(house, visit):
+    """However long a word is, the page does not scroll sideways, also on a phone."""
+    house.arrive({**HOME, "title": "x" * 8000, "path": "/" + "y" * 8000, "site": "z" * 250})
+    page = visit(width=390, height=844)
+    expect(rows(page)).to_have_count(1)
+    rows(page).first.locator("button").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_figures_of_the_lake(house, visit):
+    """People and machines are told apart, and the lake's figures follow without a reload."""
+    now = datetime.now(UTC)
+    visits = [{**HOME, "received_at": now - timedelta(hours=hours), "visitor_id": f"a{hours}"} for hours in range(5)]
+    house.arrive(*visits, {**HOME, "bot": True, "bot_name": "Googlebot"})
+    page = visit()
+    expect(page.locator("#figure-views")).to_have_text("5")
+    expect(page.locator("#figure-visitors")).to_have_text("5")
+    expect(page.locator("#figure-hits")).to_have_text("6")
+    expect(page.locator("#figure-bots")).to_have_text("16.7%")
+    expect(page.locator(".lines table tbody tr")).to_have_count(24)
+    expect(page.locator(".badge-bot")).to_have_count(1)
+    house.arrive({**HOME, "path": "/new"})
+    expect(page.locator("#figure-views")).to_have_text("6", timeout=8000)
+
+
+def test_both_sums_are_always_in_sight(house, visit):
+    """The sums are shown with a tick, and with a cross as soon as they do not hold."""
+    house.arrive(HOME, HOME)
+    page = visit()
+    expect(page.locator("#trust-text")).to_have_text("Every hit is accounted for")
+    expect(page.locator(".sum").nth(0)).to_contain_text("2 hits accepted=0 in the stream+2 settled")
+    expect(page.locator(".sum").nth(1)).to_contain_text("2 outcomes=2 in the lake+0 rejected+0 withheld+0 removed")
+    house.lost = 1
+    expect(page.locator("#trust-text")).to_have_text("The sums do not add up")
+    expect(page.locator(".sum .mark").nth(0)).to_have_attribute("data-state", "bad")
+
+
+def test_one_site(house, visit):
+    """A site can be picked; its address can be opened again."""
+    house.arrive({**HOME, "site": "a.example"}, {**HOME, "site": "b.example", "title": "B"})
+    page = visit()
+    expect(rows(page)).to_have_count(2)
+    page.locator("#site").select_option("b.example")
+    expect(rows(page)).to_have_count(1)
+    assert page.url.endswith("/?site=b.example")
+    house.arrive({**HOME, "site": "a.example"}, {**HOME, "site": "b.example", "title": "B2"})
+    expect(rows(page).first.locator(".c-title")).to_have_text("B2")
+    expect(rows(page)).to_have_count(2)
+    page.reload()
+    expect(rows(page)).to_have_count(2)
+    expect(page.locator("#site")).to_have_value("b.example")
+
+
+def test_pause(house, visit):
+    """Paused, the page holds still and counts what waits; going on shows it."""
+    house.arrive(HOME)
+    page = visit()
+    expect(page.locator("#live-text")).to_have_text("Live")
+    page.locator("#live").click()
+    expect(page.locator("#live")).to_have_attribute("aria-pressed", "true")
+    house.arrive({**HOME, "title": "While paused"})
+    expect(page.locator("#live-text")).to_have_text("Paused, 1 new")
+    expect(rows(page)).to_have_count(1)
+    page.locator("#live").press("Enter")
+    expect(rows(page)).to_have_count(2)
+    expect(page.locator("#live-text")).to_have_text("Live")
+
+
+def test_the_token_leaves_the_address(house, visit):
+    """The token is in no address that the browser keeps."""
+    page = visit()
+    expect(page.locator("#live-text")).to_have_text("Live")
+    assert page.url == house.origin
+    assert page.evaluate("document.cookie") == ""

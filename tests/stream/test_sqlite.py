@@ -1,0 +1,222 @@
+"""What only the embedded stream does: locks, segments, retention, failing disks."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.hits import append, drain, hits, numbers
+
+from pixelake.errors import StreamError, StreamUnavailable
+from pixelake.hit import Hit
+from pixelake.stream import segment
+from pixelake.stream.sqlite import SqliteWatcher, SqliteWriter
+from pixelake.stream.sqlite_reader import SqliteReader
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the stream is."""
+    return tmp_path / "data" / "stream"
+
+
+class Hands:
+    """A clock whose hands are turned by the test."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> int:
+        """Microseconds."""
+        return int(self.time * 1e6)
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """Turn."""
+        self.time += seconds
+
+
+def test_each_partition_has_one_reader_of_a_group(folder: Path) -> None:
+    """Two readers of a group never see the same hit; when one goes, the other takes over."""
+    append(SqliteWriter(folder), hits(0, 5))
+    first, second, other = SqliteReader(folder, "g"), SqliteReader(folder, "g"), SqliteReader(folder, "other")
+    assert numbers(drain(first)) == list(range(5))
+    assert drain(second) == []
+    assert numbers(drain(other)) == list(range(5))
+    first.close()
+    assert numbers(drain(second)) == list(range(5))
+
+
+def test_segments_roll_by_size_and_age(folder: Path) -> None:
+    """A segment is closed when it is large or old, and reading goes on in the next."""
+    hands = Hands()
+    writer = SqliteWriter(folder, segment_bytes=1 << 20, segment_age=60, clock=hands)
+    append(writer, hits(0, 3))
+    hands.time = 61
+    append(writer, hits(3, 3))
+    append(writer, hits(6, 3))
+    [partition] = segment.partitions(folder)
+    assert [int(path.stem) for path in segment.segments(partition)] == [1, 7]
+    assert numbers(drain(SqliteReader(folder, "g"))) == list(range(9))
+
+
+def test_settled_and_old_is_forgotten(folder: Path) -> None:
+    """Closed segments go when they are settled and old; the newest stays while its owner lives; then all goes."""
+    hands = Hands()
+    writer = SqliteWriter(folder, segment_bytes=1, clock=hands)
+    for start in range(0, 9, 3):
+        append(writer, hits(start, 3))
+    reader = SqliteReader(folder, "g", retention=100, clock=hands)
+    name = drain(reader)[0].partition
+
+    def held() -> list[int]:
+        return [int(path.stem) for path in segment.segments(folder / name)]
+
+    hands.time = 50
+    reader.commit({name: 9})
+    assert held() == [1, 4, 7, 10], "too young"
+    hands.time = 200
+    reader.commit({name: 5})
+    assert held() == [4, 7, 10], "not settled"
+    hands.time = 300
+    reader.commit({name: 9})
+    assert held() == [10], "the owner writes here"
+    asyncio.run(writer.close())
+    hands.time = 1e10
+    reader.commit({name: 9})
+    assert not (folder / name).exists()
+    assert list(SqliteWatcher(folder).extents()) == []
+
+
+def test_unsettled_hits_are_never_forgotten(folder: Path) -> None:
+    """However old they are."""
+    hands = Hands()
+    writer = SqliteWriter(folder, segment_bytes=1, clock=hands)
+    append(writer, hits(0, 3))
+    append(writer, hits(3, 3), close=True)
+    reader = SqliteReader(folder, "g", retention=0, clock=hands)
+    name = drain(reader)[0].partition
+    hands.time = 1e10
+    reader.commit({name: 2})
+    reader.close()
+    assert numbers(drain(SqliteReader(folder, "g"))) == [2, 3, 4, 5]
+
+
+def test_another_group_holds_what_it_has_not_settled(folder: Path) -> None:
+    """Retention waits for the slowest group that reads here."""
+    hands = Hands()
+    append(SqliteWriter(folder, clock=hands), hits(0, 3), close=True)
+    slow, fast = SqliteReader(folder, "slow", clock=hands), SqliteReader(folder, "fast", retention=0, clock=hands)
+    name = drain(slow)[0].partition
+    drain(fast)
+    slow.commit({name: 1})
+    hands.time = 1e10
+    fast.commit({name: 3})
+    assert (folder / name).exists()
+
+
+def test_a_restored_copy_is_drained_and_never_continued(folder: Path) -> None:
+    """After a copy of the stream is put back, its hits are read, and new ones get a new partition."""
+    writer = SqliteWriter(folder)
+    append(writer, hits(0, 5))
+    shutil.copytree(folder, folder.with_name("copy"))
+    append(writer, hits(5, 5), close=True)
+    shutil.rmtree(folder)
+    folder.with_name("copy").rename(folder)
+    append(SqliteWriter(folder), hits(100, 2))
+    batches = drain(SqliteReader(folder, "g"))
+    assert sorted(numbers(batches)) == [0, 1, 2, 3, 4, 100, 101]
+    assert len({batch.partition for batch in batches}) == 2
+
+
+KILLED = """
+import asyncio, os, sys, pathlib
+from pixelake.hit import Hit
+from pixelake.stream.sqlite import SqliteWriter
+async def main():
+    writer = SqliteWriter(pathlib.Path(sys.argv[1]), segment_bytes=20_000)
+    n = 0
+    while True:
+        await writer.append([Hit(1, "", "", "GET", b"/?n=%d" % (n + i), b"") for i in range(10)])
+        n += 10
+        os.write(1, b"%d\\n" % n)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kill_after", [40, 400, 2_000])
+def test_what_was_acknowledged_survives_a_kill(folder: Path, kill_after: int) -> None:
+    """SIGKILL at any moment: every acknowledged hit is there, once, in order."""
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(folder)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    acknowledged = 0
+    while acknowledged < kill_after:
+        acknowledged = int(child.stdout.readline())
+    child.send_signal(signal.SIGKILL)
+    acknowledged = max([acknowledged, *map(int, child.stdout.read().split())])
+    child.wait()
+    child.stdout.close()
+    found = numbers(drain(SqliteReader(folder, "g")))
+    assert found == list(range(len(found)))
+    assert acknowledged <= len(found) <= acknowledged + 10
+
+
+def test_a_failed_commit_is_told_and_a_new_partition_begun(folder: Path) -> None:
+    """The caller learns of the failure; later hits go to a partition with a new name; what was durable stays."""
+    hands = Hands()
+    writer = SqliteWriter(folder, clock=hands)
+    append(writer, hits(0, 3))
+    [path] = segment.segments(segment.partitions(folder)[0])
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE groups RENAME TO away")  # the next commit of the writer fails
+    other.close()
+    with pytest.raises(StreamUnavailable, match="no such table"):
+        append(writer, hits(3, 3))
+    with pytest.raises(StreamUnavailable):
+        append(writer, hits(6, 3))  # at once: it waits a second before it tries again
+    hands.time = 2
+    append(writer, hits(9, 3), close=True)
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE away RENAME TO groups")
+    other.close()
+    assert sorted(numbers(drain(SqliteReader(folder, "g")))) == [0, 1, 2, 9, 10, 11]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder_is_unavailable(tmp_path: Path) -> None:
+    """No permission is a refusal with the system's words."""
+    tmp_path.chmod(0o500)
+    with pytest.raises(StreamUnavailable, match="Permission denied"):
+        append(SqliteWriter(tmp_path / "stream"), hits(0, 1))
+
+
+def test_damage_is_an_error_not_a_hit(folder: Path) -> None:
+    """A row that was changed on the disk is not half-read."""
+    append(SqliteWriter(folder), hits(0, 100), close=True)
+    [path] = segment.segments(segment.partitions(folder)[0])
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE groups SET data = CAST(substr(data, 1, length(data) - 9) || 'xxxxxxxxx' AS BLOB)")
+    other.close()
+    with pytest.raises(StreamError, match="damaged"):
+        SqliteReader(folder, "g").read(10, 0)
+
+
+def test_the_files_are_those_of_version_1(folder: Path) -> None:
+    """Table, version and names are a format: a change needs a new version and a reader for both."""
+    append(SqliteWriter(folder), [Hit(7, "::1", "::1", "GET", b"/?n=0", b"")], close=True)
+    [path] = segment.segments(segment.partitions(folder)[0])
+    assert path.name == "00000000000000000001.sqlite"
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        assert database.execute("SELECT first, last, received_at, hex(substr(data, 1, 5)) FROM groups").fetchall() == [
+            (1, 1, 7, "0128B52FFD")
+        ]
+    database.close()

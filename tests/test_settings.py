@@ -1,0 +1,112 @@
+"""Tests of `pixelake.settings`: what overrules what, what is refused, and that the docs tell every setting."""
+
+from pathlib import Path
+
+import pytest
+
+from pixelake import settings
+from pixelake.errors import SettingsError
+from pixelake.settings import NAMES, Settings, load, parse_address
+
+NOTHING = Path("/dev/null")
+
+
+def test_defaults() -> None:
+    """Without file, environment and flags every setting has its default."""
+    assert load({}, {}, NOTHING) == Settings()
+
+
+def test_file_then_environment_then_flag(tmp_path: Path) -> None:
+    """A flag overrules the environment, which overrules the file."""
+    file = tmp_path / "pixelake.toml"
+    file.write_text("lake_window = 1\nlive_window = 1\nsql_timeout = 1\n")
+    environment = {"PIXELAKE_LIVE_WINDOW": "2", "PIXELAKE_SQL_TIMEOUT": "2"}
+    found = load({"sql_timeout": "3"}, environment, file)
+    assert (found.lake_window, found.live_window, found.sql_timeout) == (1.0, 2.0, 3.0)
+
+
+def test_the_environment_names_the_file(tmp_path: Path) -> None:
+    """``PIXELAKE_CONFIG`` names the file where --config does not."""
+    file = tmp_path / "other.toml"
+    file.write_text('default_zone = "Europe/Berlin"\n')
+    assert load({}, {"PIXELAKE_CONFIG": str(file)}).default_zone == "Europe/Berlin"
+
+
+def test_lists_and_maps() -> None:
+    """In the environment and in flags a list is ``a,b`` and a map ``a=x,b=y``; blanks do not matter."""
+    found = load({"kept_query": "a, b,,c", "aliases": "who=user, ev = event"}, {}, NOTHING)
+    assert found.kept_query == ("a", "b", "c")
+    assert dict(found.aliases) == {"who": "user", "ev": "event"}
+
+
+def test_lists_and_maps_in_the_file(tmp_path: Path) -> None:
+    """In TOML they are arrays and tables."""
+    file = tmp_path / "pixelake.toml"
+    file.write_text('kept_query = ["a", "b"]\n[aliases]\nwho = "user"\n')
+    found = load({}, {}, file)
+    assert found.kept_query == ("a", "b")
+    assert dict(found.aliases) == {"who": "user"}
+
+
+REFUSED = {
+    "an unknown name": ({"lak_window": "1"}, "lak_window", "lake_window"),
+    "a number that is none": ({"lake_window": "soon"}, "lake_window", "number"),
+    "a negative number": ({"lake_window": "-1"}, "lake_window", "number"),
+    "not a number": ({"lake_window": "nan"}, "lake_window", "number"),
+    "no integer": ({"workers": "1.5"}, "workers", "number"),
+    "a choice there is not": ({"answer": "maybe"}, "answer", "durable"),
+    "a map without =": ({"aliases": "who"}, "aliases", "name=name"),
+}
+
+
+@pytest.mark.parametrize(("flags", "names", "hint"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(flags: dict[str, str], names: str, hint: str) -> None:
+    """The error names the setting, its hint says what is meant."""
+    with pytest.raises(SettingsError) as raised:
+        load(flags, {}, NOTHING)
+    assert names in str(raised.value)
+    assert hint in raised.value.hint
+
+
+def test_a_broken_file(tmp_path: Path) -> None:
+    """A file that is no TOML, or is not there, is refused by name."""
+    file = tmp_path / "pixelake.toml"
+    with pytest.raises(SettingsError, match=r"pixelake\.toml"):
+        load({}, {}, file)
+    file.write_text("lake_window: 1")
+    with pytest.raises(SettingsError, match="TOML"):
+        load({}, {}, file)
+
+
+ADDRESSES = {
+    "IPv4": ("127.0.0.1:80", ("127.0.0.1", 80)),
+    "IPv6": ("[::1]:0", ("::1", 0)),
+    "name": ("localhost:8080", ("localhost", 8080)),
+}
+
+
+@pytest.mark.parametrize(("text", "address"), ADDRESSES.values(), ids=ADDRESSES.keys())
+def test_address(text: str, address: tuple[str, int]) -> None:
+    """An address is host:port."""
+    assert parse_address("collect", text) == address
+
+
+@pytest.mark.parametrize("text", ["8080", "host:", ":80", "host:65536", "host:-1", "host:x"])
+def test_no_address(text: str) -> None:
+    """Anything else is refused."""
+    with pytest.raises(SettingsError):
+        parse_address("collect", text)
+
+
+def test_listed_without_passwords() -> None:
+    """The list has every setting once, and the password of no URL."""
+    rows = settings.listed(Settings(live="postgresql://me:hunter2@db/x"))
+    assert [row["name"] for row in rows] == list(NAMES)
+    assert "hunter2" not in str(rows)
+    assert {row["name"]: row for row in rows}["live"]["value"] == "postgresql://me:***@db/x"
+
+
+def test_docs_tell_every_setting() -> None:
+    """``docs/settings.md`` is what the settings say."""
+    page = Path(__file__).parents[1] / "docs" / "settings.md"
+    assert page.read_text(encoding="utf-8") == settings.as_markdown()

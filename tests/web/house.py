@@ -1,0 +1,136 @@
+"""A real server on a free port, over a live store in memory and questions that are counted."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+import pyarrow as pa
+
+from pixelake.registry.base import Site, Snapshot
+from pixelake.web.api import create
+from pixelake.web.server import server
+from pixelake.web.sources import Sources
+
+TOKEN = "the-token-of-these-tests"
+SUMS = {"accepted": 5, "in_stream": 1, "settled": 4, "outcomes": 4, "in_lake": 3, "rejected": 1} | {
+    "withheld": 0,
+    "removed": 0,
+    "lag_seconds": 0.4,
+    "oldest_hit_age_seconds": 12.0,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recent event."""
+
+    cursor: int
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Now:
+    """Who is here."""
+
+    visitors: int
+    hits: int
+
+
+@dataclass
+class MemoryLive:
+    """A live store in a list."""
+
+    rows: list[Row] = field(default_factory=list)
+    calls: int = 0
+
+    def put(self, site="shop", **event):
+        """An event that arrives now."""
+        cursor = self.rows[-1].cursor + 1 if self.rows else 1
+        self.rows = [*self.rows, Row(cursor, {"hit_id": f"p-{cursor}", "site": site, "received_at": 0, **event})]
+
+    def after(self, cursor, limit):
+        """As `Live.after`."""
+        self.calls += 1
+        return [row for row in self.rows if row.cursor > cursor][-limit:]
+
+    def newest(self, limit, site=None):
+        """As `Live.newest`."""
+        return [row for row in reversed(self.rows) if site in (None, row.event["site"])][:limit]
+
+    def now(self, window_seconds, site=None):
+        """As `Live.now`, but nothing is ever over."""
+        rows = self.newest(len(self.rows), site)
+        return Now(len({row.event["hit_id"] for row in rows}), len(rows))
+
+
+@dataclass
+class CountedQuestions:
+    """Answers every question with one row, and counts."""
+
+    asked: list[tuple] = field(default_factory=list)
+    seconds: float = 0.0
+    error: Exception | None = None
+
+    def question(self, name, site=None, *, start: datetime, end: datetime, limit=10):
+        """As `Questions.question`."""
+        self.asked.append((name, site, start, end, limit))
+        time.sleep(self.seconds)
+        if self.error:
+            raise self.error
+        return pa.table({"value": ["/"], "views": [3], "visitors": [2]})
+
+
+class OneSite:
+    """A registry with one site."""
+
+    def snapshot(self):
+        """One site."""
+        return Snapshot(1, {"shop": Site("shop", ((0, "UTC"),))})
+
+    def secret(self, name):
+        """The token."""
+        return TOKEN
+
+
+@dataclass
+class House:
+    """A running web role: its parts, and a client that holds the token."""
+
+    url: str
+    live: MemoryLive
+    questions: CountedQuestions
+    client: httpx.Client
+    stop: Callable[[], float]
+
+
+@contextmanager
+def serving(hosts=()) -> Iterator[House]:
+    """The web role on a free port, until the end of the block."""
+    live, questions = MemoryLive(), CountedQuestions()
+    app = create(Sources(questions, live, OneSite(), lambda: SUMS, "http://pixel.test", "<img>"), hosts)
+    listening = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    running = server(app)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+    thread.start()
+
+    def stop() -> float:
+        started = time.monotonic()
+        running.should_exit = True
+        thread.join(10)
+        return time.monotonic() - started
+
+    try:
+        while not running.started:
+            time.sleep(0.005)
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+            yield House(url, live, questions, client, stop)
+    finally:
+        stop()
+        listening.close()
