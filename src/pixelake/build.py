@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pixelake.warehouse.query import Lakehouse
     from pixelake.warehouse.seen_sqlite import SqliteSeen
 
+DAY: Final = 86_400.0
+"""Seconds."""
 GROUP: Final = "consume"
 """The group of readers that fills the lake."""
 
@@ -79,7 +81,9 @@ def registry(settings: Settings) -> Registry:
     """The shared memory of the installation."""
     from pixelake.registry.sqlite import SqliteRegistry
 
-    return SqliteRegistry(_place(settings, "registry", "registry", "registry.sqlite"), settings.default_zone)
+    place = _place(settings, "registry", "registry", "registry.sqlite")
+    # a salt must outlive the hits that may still need it, by a day
+    return SqliteRegistry(place, settings.default_zone, retention=settings.stream_retention + DAY)
 
 
 def dialects(settings: Settings) -> "Sequence[Dialect]":

@@ -10,9 +10,13 @@ from tests.browser.house import House, Seen, serving
 CHROMIUM = Path("/usr/bin/chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium: Playwright's own cannot be fetched everywhere."""
+    """Debian's Chromium: Playwright's own cannot be fetched everywhere.
+
+    No longer than a module: while it is open, an event loop runs in this thread
+    and other tests can start none.
+    """
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed: apt-get install chromium")
     with sync_playwright() as playwright:

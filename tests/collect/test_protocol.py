@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -481,6 +482,9 @@ def test_a_stalled_disk_is_undecided_at_the_deadline(poor: Collector, disk: Fail
         client.sendall(PIXEL)
         [answer] = answers(client.recv(65_536))
         assert answer.status == 200
+    deadline = time.monotonic() + 5
+    while len(disk.kept) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert len(disk.kept) == 2
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.hits import append, drain, hits, numbers
 
 from pixelake.stream.base import Reader, Watcher, Writer
 from pixelake.stream.memory import MemoryStream
 from pixelake.stream.sqlite import SqliteWatcher, SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
+from tests.hits import append, drain, hits, numbers
 
 
 @dataclass

@@ -312,6 +312,7 @@ class Disk:
             yield self
         finally:
             self._unmount()
+            self.place.rmdir()
             self._image.unlink()
 
     def cut(self) -> None:

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.hits import append, drain, hits, numbers
 
 from pixelake.errors import StreamError, StreamUnavailable
 from pixelake.hit import Hit
 from pixelake.stream import segment
 from pixelake.stream.sqlite import SqliteWatcher, SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
+from tests.hits import append, drain, hits, numbers
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import { list } from "./lists.js";
 import { trust } from "./trust.js";
 
 const ROWS = 30;
-const TOP = 7; // rows of a top list
+const TOP = 6; // rows of a top list
 const SOON = 300; // ms after an event: the first look at the lake
 const SETTLED = 6500; // ms after it: by then the lake has it (its window is 5 s)
 const GAP = 4000; // ms between two looks at the lake

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { count, dayAndHour, hourTime } from "./format.js";
 
-const HEIGHT = 190;
+const HEIGHT = 176;
 const SERIES = [
   { name: "visitors", label: "Visitors", colour: "--visitors", align: -1 },
   { name: "views", label: "Page views", colour: "--views", align: 1 },
