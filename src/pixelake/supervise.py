@@ -113,9 +113,7 @@ def serve(settings: Settings, roles: Sequence[str], ready: Callable[[Settings], 
         collect=address_of(listeners["collect"]) if "collect" in listeners else settings.collect,
         web=address_of(listeners["web"]) if "web" in listeners else settings.web,
     )
-    with folder.occupied(settings.data, roles):
-        metrics = settings.data / "run" / "-".join(("metrics", *roles))
-        telemetry.prepare(metrics)
+    with folder.occupied(settings.data, roles), telemetry.folder(settings.data / "run" / "-".join(roles)) as metrics:
         telemetry.join(metrics, "supervisor")
         _serve_metrics(settings, metrics)
         announcer = threading.Thread(

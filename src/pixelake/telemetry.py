@@ -13,6 +13,10 @@ outlive a kill. A process that has not joined counts in its own memory.
 """
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,6 +24,8 @@ from typing import Final, NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+_PREFIX: Final = "pixelake-metrics-"
+_MEMORY: Final = "/dev/shm"  # noqa: S108 - a folder with a random name is made in it
 _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -86,11 +92,33 @@ def histogram(name: str) -> Histogram:
     return Histogram(declared.name, declared.help, declared.labels, registry=None, buckets=_SECONDS)
 
 
-def prepare(folder: Path) -> None:
-    """Make `folder` ready for processes that join: it begins without numbers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.db"):
-        old.unlink(missing_ok=True)
+@contextmanager
+def folder(link: Path) -> Iterator[Path]:
+    """A new folder for processes to join; gone at the end.
+
+    It lies in memory where it can, never on the disk of the data: writing to a
+    mapped file on a full or broken disk kills the process. `link` is made to
+    point to it, so that one which a kill has left behind is removed next time.
+    """
+    place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
+    with suppress(OSError):  # a broken disk is for others to report
+        _point(link, place)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):
+            link.unlink()
+
+
+def _point(link: Path, place: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink():
+        old = link.readlink()
+        if old.name.startswith(_PREFIX):
+            shutil.rmtree(old, ignore_errors=True)
+        link.unlink()
+    link.symlink_to(place)
 
 
 def serve(folder: Path, host: str, port: int) -> int:

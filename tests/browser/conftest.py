@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
 from tests.browser.house import House, Seen, serving
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -9,7 +9,6 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
-from tests.warehouse.outcomes import START, event, outcome
 
 from pixelake.clock import SYSTEM
 from pixelake.errors import Conflict, LakeUnavailable
@@ -17,6 +16,7 @@ from pixelake.warehouse import durable
 from pixelake.warehouse.base import EVENTS
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import DeltaLog
+from tests.warehouse.outcomes import START, event, outcome
 
 
 @pytest.fixture

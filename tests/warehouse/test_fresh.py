@@ -3,10 +3,10 @@
 import dataclasses
 
 import pytest
-from tests.warehouse.outcomes import event, outcome, reject
 
 from pixelake.errors import WarehouseError
 from pixelake.warehouse.fresh import above
+from tests.warehouse.outcomes import event, outcome, reject
 
 
 def test_rows_at_or_below_the_stored_position_are_dropped() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 from structlog.testing import capture_logs
-from tests.warehouse.outcomes import event, outcome, reject
 
 from pixelake.errors import LakeUnavailable
 from pixelake.testing import FakeClock
@@ -18,6 +17,7 @@ from pixelake.warehouse import durable
 from pixelake.warehouse.base import Outcome, Progress
 from pixelake.warehouse.delta import DeltaWriter
 from pixelake.warehouse.lake import LOCK, Lake, LakeReader
+from tests.warehouse.outcomes import event, outcome, reject
 
 
 @pytest.fixture

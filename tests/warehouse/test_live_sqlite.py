@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tests.warehouse.outcomes import START, event, outcome, reject
 
 from pixelake.clock import SECOND
 from pixelake.errors import WarehouseError
 from pixelake.testing import FakeClock
 from pixelake.warehouse.live_sqlite import COLUMNS, LiveReader, LiveStore, Minute, Now
+from tests.warehouse.outcomes import START, event, outcome, reject
 
 START_US = int(START.timestamp()) * SECOND
 
@@ -75,7 +75,7 @@ def test_cursor_survives_trimming(tmp_path: Path) -> None:
     house.clock.advance(2 * 3600)
     house.store.write(outcome([], [reject("a", 6)]))
     assert house.reader.newest(100) == []
-    house.store.write(outcome([event("a", 7)]))
+    house.store.write(outcome([event("a", 7200)]))
     assert house.reader.after(first, 10)[0].cursor > first
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import structlog
 from deltalake import DeltaTable
-from tests.warehouse.outcomes import event, outcome
 
 from pixelake.errors import LakeUnavailable
 from pixelake.testing import FakeClock
 from pixelake.warehouse.lake import Lake, LakeReader
 from pixelake.warehouse.recover import BROKEN, recover
+from tests.warehouse.outcomes import event, outcome
 
 WRITES = 4
 

@@ -1,9 +1,9 @@
 """Who may look, and what every answer carries."""
 
 import pytest
-from tests.web.house import TOKEN
 
 from pixelake.web.auth import HEADERS, gate
+from tests.web.house import TOKEN
 
 CLOSED = (
     "/",
@@ -80,13 +80,19 @@ def test_a_wrong_token_beats_a_good_cookie(standing):
     assert standing.client.get("/", params={"token": "wrong"}).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/health", "/api/v1/status", "/api/v1/pages?limit=0", "/nowhere", "/static/app.js"]
-)
+@pytest.mark.parametrize("path", ["/", "/health", "/api/v1/status", "/api/v1/pages?limit=0", "/nowhere"])
 def test_headers(standing, path):
     """Every answer, also an error, carries the headers that keep the page closed."""
     answer = standing.client.get(path)
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+
+
+def test_static_files_are_asked_for_again(standing):
+    """The browser keeps static files, but asks each time whether they changed: an update shows at once."""
+    answer = standing.client.get("/static/app.js")
+    assert answer.headers["cache-control"] == "private, no-cache"
+    again = standing.client.get("/static/app.js", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
 
 
 @pytest.mark.parametrize(

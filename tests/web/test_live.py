@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-from tests.web.house import SUMS, MemoryLive
 
 from pixelake.web import live
+from tests.web.house import SUMS, MemoryLive
 
 
 @contextmanager

@@ -6,7 +6,7 @@
       version        one line: the version of everything below
       lock           held (flock) by `serve`
       lock-<role>    held by `serve` too, or by the command that runs that role alone
-      run/           of the running processes; worth nothing once they have ended
+      run/           where the running processes count; worth nothing once they have ended
       stream/  lake/events/  lake/rejects/  live/  registry/
 """
 

@@ -161,11 +161,12 @@ def _view(name: str, fields: Sequence[Field], files: Sequence[str]) -> str:
         columns = ", ".join(f'null::{TYPES[field.type]} as "{field.name}"' for field in fields)
         return f"create or replace view {name} as select {columns} where false"
     columns = ", ".join(f'"{field.name}"' for field in fields)
-    # By name costs 0.1 ms a file, and lets older files lack newer columns.
+    # All files have the same columns: so only those of the hours asked for are opened. With
+    # `union_by_name`, which lets older files lack newer columns, each is (0.1 ms): 0.3 s for 3,000.
     folders = ", ".join(f"'{column}': varchar" for column in PARTITION_COLUMNS)
     return (
         f"create or replace view {name} as select {columns} from read_parquet({_literal(files)},"  # noqa: S608 - ours
-        f" hive_partitioning = true, hive_types = {{{folders}}}, union_by_name = true)"
+        f" hive_partitioning = true, hive_types = {{{folders}}})"
     )
 
 

@@ -142,7 +142,7 @@ def create(sources: Sources, hosts: Iterable[str] = ()) -> FastAPI:
 def _pages() -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/health")
+    @routes.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 

@@ -38,6 +38,8 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 """What every answer carries, unless it says otherwise itself."""
+REVALIDATE: Final = "private, no-cache"
+"""For static files, which have an ETag: kept by the browser, and asked for again."""
 
 _STYLE: Final = (
     ":root{color-scheme:light dark}body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;"
@@ -131,6 +133,8 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if scope["path"].startswith("/static/"):
+                    headers.setdefault("Cache-Control", REVALIDATE)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

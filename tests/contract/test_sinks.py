@@ -1,0 +1,124 @@
+"""What every sink promises, held against each of them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from pixelake.errors import WarehouseError
+from pixelake.warehouse.base import Outcome, Sink
+from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
+from pixelake.warehouse.query import Lakehouse
+from tests.warehouse.outcomes import event, outcome, reject
+
+
+class _Lake:
+    """The Delta lake."""
+
+    def open(self, folder: Path) -> Sink:
+        return Lake(folder / "lake")
+
+    def counts(self, folder: Path) -> tuple[int, int]:
+        with Lakehouse(folder / "lake") as house:
+            return tuple(
+                house.sql(f"select count(*) as n from {table}")["n"][0].as_py() for table in ("events", "rejects")
+            )
+
+
+class _Live:
+    """The live store on SQLite."""
+
+    def open(self, folder: Path) -> Sink:
+        return LiveStore(folder / "live.sqlite", retention=1e9)
+
+    def counts(self, folder: Path) -> tuple[int, int]:
+        rows = LiveReader(folder / "live.sqlite").minutes(0)
+        return tuple(sum(row.number for row in rows if row.name == name) for name in ("hits", "rejects"))
+
+
+@pytest.fixture(params=[_Lake(), _Live()], ids=lambda backend: backend.__doc__)
+def backend(request: pytest.FixtureRequest) -> "_Lake | _Live":
+    """Each sink that needs no service."""
+    return request.param
+
+
+def test_new_sink_has_no_positions(backend: "_Lake | _Live", tmp_path: Path) -> None:
+    """Nothing was written, so nothing is reached."""
+    assert dict(backend.open(tmp_path).positions()) == {}
+
+
+def test_rows_and_positions_appear_together(backend: "_Lake | _Live", tmp_path: Path) -> None:
+    """After `write` the rows and the positions are there, for whoever opens the sink next."""
+    backend.open(tmp_path).write(outcome([event("a", 1), event("b", 1)], [reject("a", 2)], [("b", 2)]))
+    assert dict(backend.open(tmp_path).positions()) == {"a": 2, "b": 2}
+    assert backend.counts(tmp_path) == (2, 1)
+
+
+def test_repeating_a_call_has_no_effect(backend: "_Lake | _Live", tmp_path: Path) -> None:
+    """By the same object and by a new one."""
+    once = outcome([event("a", 1)], [reject("a", 2)])
+    sink = backend.open(tmp_path)
+    for each in (sink, sink, backend.open(tmp_path)):
+        each.write(once)
+    assert backend.counts(tmp_path) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "again",
+    {
+        "shorter": lambda: outcome([event("a", 1)]),
+        "longer": lambda: outcome([event("a", at) for at in (1, 2, 3, 4)], [reject("a", 5)]),
+        "overlapping": lambda: outcome([event("a", at) for at in (3, 4)], [reject("a", 5)]),
+        "with another partition": lambda: outcome([event("a", 3), event("a", 4), event("b", 1)], [reject("a", 5)]),
+    }.items(),
+    ids=lambda pair: pair[0],
+)
+def test_replay_with_other_bounds_adds_nothing_twice(
+    backend: "_Lake | _Live", tmp_path: Path, again: tuple[str, Callable[[], Outcome]]
+) -> None:
+    """Rows at or below the stored position are dropped, those above are added."""
+    sink = backend.open(tmp_path)
+    sink.write(outcome([event("a", at) for at in (1, 2, 3)]))
+    second = again[1]()
+    sink.write(second)
+    reached = max(3, second.positions["a"])
+    assert sink.positions()["a"] == reached
+    expected_events = min(reached, 4) + (1 if "b" in second.positions else 0)
+    assert backend.counts(tmp_path) == (expected_events, 1 if reached == 5 else 0)
+
+
+def test_position_never_goes_back(backend: "_Lake | _Live", tmp_path: Path) -> None:
+    """An older outcome moves nothing, also beside a newer one of another partition."""
+    sink = backend.open(tmp_path)
+    sink.write(outcome([event("a", 9)]))
+    sink.write(outcome([event("a", 4), event("b", 1)]))
+    assert dict(sink.positions()) == {"a": 9, "b": 1}
+    assert backend.counts(tmp_path) == (2, 0)
+
+
+def test_two_open_at_once_do_not_undo_each_other(backend: "_Lake | _Live", tmp_path: Path) -> None:
+    """Whoever writes second sees what the first wrote."""
+    one, two = backend.open(tmp_path), backend.open(tmp_path)
+    one.write(outcome([event("a", 1)]))
+    two.write(outcome([event("a", 1), event("a", 2)]))
+    one.write(outcome([event("a", 2), event("b", 1)]))
+    expected: Mapping[str, int] = {"a": 2, "b": 1}
+    assert dict(one.positions()) == dict(two.positions()) == expected
+    assert backend.counts(tmp_path) == (3, 0)
+
+
+def test_hostile_text_is_kept(backend: "_Lake | _Live", tmp_path: Path) -> None:
+    """NUL, quotes, separators of paths and the rest of Unicode are only text."""
+    text = "\0'\"\\/../%2e%00\n\u202e\U0001f600" + "x" * 8000
+    rows = [event("a", 1, site=text, title=text, visitor_id=text, properties=[(text, [text, text])])]
+    backend.open(tmp_path).write(outcome(rows, [reject("a", 2, raw=text, detail=text)]))
+    assert backend.counts(tmp_path) == (1, 1)
+
+
+def test_unusable_place_is_an_error_with_a_hint(backend: "_Lake | _Live", tmp_path: Path) -> None:
+    """A sink that cannot be made says so once, with a hint."""
+    (tmp_path / "file").touch()
+    with pytest.raises(WarehouseError) as caught:
+        backend.open(tmp_path / "file")
+    assert caught.value.hint

@@ -1,0 +1,134 @@
+"""The embedded registry: its file."""
+
+import multiprocessing
+import sqlite3
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from pixelake.clock import SECOND
+from pixelake.errors import RegistryUnavailable, SettingsError
+from pixelake.registry import sqlite
+from pixelake.registry.sqlite import SqliteRegistry
+from pixelake.testing import FakeClock
+
+TODAY = date(2026, 2, 10)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the registry is."""
+    return tmp_path / "registry" / "registry.sqlite"
+
+
+def everything(path: Path) -> bytes:
+    """Every byte that lies in the folder."""
+    return b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_salts_are_destroyed_for_good(path: Path) -> None:
+    """No file has the bytes of a salt that was due; others stay, and the answer says how many went."""
+    clock = FakeClock()
+    registry = SqliteRegistry(path, clock=clock)
+    old = registry.salts([TODAY])[TODAY]
+    later = TODAY + timedelta(days=3)
+    kept = registry.salts([later])[later]
+    assert old in everything(path)
+    assert registry.destroy_salts(clock.now()) == 0
+    assert registry.destroy_salts(clock.now() + 4 * 86_400 * SECOND) == 1
+    assert old not in everything(path)
+    assert registry.salts([later]) == {later: kept}
+    assert kept in everything(path)
+    registry.close()
+
+
+def test_the_files_are_for_the_owner_only(path: Path) -> None:
+    """Nobody else may read the registry, its log included, nor look into its folder."""
+    registry = SqliteRegistry(path)
+    registry.secret("access_token")
+    assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    registry.close()
+
+
+def test_it_is_durable(path: Path) -> None:
+    """Each commit is synced, and what is deleted is overwritten."""
+    registry = SqliteRegistry(path)
+    pragmas = {name: registry._database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous",)}
+    assert pragmas == {"synchronous": 2}
+    assert registry._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert registry._database.execute("PRAGMA secure_delete").fetchone() == (1,)
+    registry.close()
+
+
+def test_a_snapshot_is_read_once_a_version(path: Path) -> None:
+    """As long as nothing changes the same snapshot is handed out, frozen."""
+    registry = SqliteRegistry(path)
+    registry.add_sites(["a.example"])
+    snapshot = registry.snapshot()
+    assert registry.snapshot() is snapshot
+    with pytest.raises(TypeError):
+        snapshot.sites["b.example"] = snapshot.sites["a.example"]  # type: ignore[index]
+    registry.close()
+
+
+def test_strangers_cannot_fill_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a bound, new names are no longer made sites."""
+    monkeypatch.setattr(sqlite, "MAX_SITES", 3)
+    registry = SqliteRegistry(path)
+    registry.add_sites(f"{n}.example" for n in range(10))
+    registry.add_sites(["one-more.example"])
+    assert len(registry.snapshot().sites) == 3
+    registry.close()
+
+
+def test_an_unknown_zone_is_refused(path: Path) -> None:
+    """A default zone, or a site's, must be an IANA name; the hint says so."""
+    for zone in ("Mars/Olympus", "", "../etc/passwd", "Europe"):
+        with pytest.raises(SettingsError) as caught:
+            SqliteRegistry(path, zone)
+        assert "IANA" in caught.value.hint
+    registry = SqliteRegistry(path)
+    with pytest.raises(SettingsError):
+        registry.set_zone("a.example", "Nowhere")
+    registry.close()
+
+
+def test_what_sqlite_says_becomes_an_error_with_a_hint(path: Path) -> None:
+    """A file that is no database is reported as such, as broken infrastructure."""
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 100)
+    with pytest.raises(RegistryUnavailable) as caught:
+        SqliteRegistry(path)
+    assert caught.value.hint
+    registry = SqliteRegistry(path.with_name("other.sqlite"))
+    registry._database.close()
+    with pytest.raises(RegistryUnavailable):
+        registry.snapshot()
+
+
+def _add(path: Path, start: int) -> None:
+    registry = SqliteRegistry(path)
+    for n in range(start, start + 10):
+        registry.add_sites([f"{n}.example"])
+    registry.salts([date.today()])
+    registry.close()
+
+
+def test_several_processes_begin_at_once(path: Path) -> None:
+    """Processes that make the registry together, and change it together, lose nothing."""
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_add, args=(path, start)) for start in (0, 10, 20)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    registry = SqliteRegistry(path)
+    assert len(registry.snapshot().sites) == 30
+    assert registry.snapshot().version == 31
+    registry.close()
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT count(*) FROM salts").fetchone() == (1,)
+    database.close()

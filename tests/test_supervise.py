@@ -1,0 +1,211 @@
+"""Tests of `pixelake.supervise`, on real roles: who listens, who dies with whom, who is started again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from pixelake.errors import PortInUse, SettingsError
+from pixelake.supervise import address_of, bind, reachable
+from tests.crash.campaign import children
+
+
+class Running:
+    """`pixelake <arguments>` on a folder, its output in files beside it."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.data = folder / "data"
+        self._out, self._err = folder / "out", folder / "err"
+        command = [sys.executable, "-P", "-m", "pixelake", *arguments, "--data", str(self.data)]
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(command, stdout=out, stderr=err, cwd=folder)
+
+    @property
+    def out(self) -> str:
+        """What it has printed so far."""
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        """What it has logged so far."""
+        return self._err.read_text()
+
+    def pixel(self) -> str:
+        """The pixel's address, once it answers."""
+        wait(lambda: "Pixel: " in self.out, lambda: self.out + self.err)
+        return next(line for line in self.out.splitlines() if line.startswith("Pixel: ")).removeprefix("Pixel: ")
+
+    def children(self, role: str) -> list[int]:
+        """Its processes of that role."""
+        return children(self.process.pid, role)
+
+
+def wait(true: Callable[[], object], why: Callable[[], str] = str, seconds: float = 30.0) -> None:
+    """Until it is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Starts commands, and ends them after the test."""
+    started: list[Running] = []
+
+    def _start(*arguments: str) -> Running:
+        folder = tmp_path / str(len(started))
+        folder.mkdir()
+        started.append(Running(folder, *arguments))
+        return started[-1]
+
+    yield _start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+
+
+COLLECT = ("collect", "--collect", "127.0.0.1:0")
+
+
+def test_the_children_of_a_killed_supervisor_die(start: Callable[..., Running]) -> None:
+    """SIGKILL for the supervisor ends its children too, at once."""
+    server = start(*COLLECT, "--workers", "2")
+    server.pixel()
+    pids = server.children("collect")
+    assert len(pids) == 2
+    server.process.kill()
+    wait(lambda: not any(map(alive, pids)), seconds=5.0)
+
+
+def test_a_killed_child_is_started_again(start: Callable[..., Running]) -> None:
+    """While the only collector is away connections wait; more kills than failures to start are allowed change nothing."""
+    server = start(*COLLECT)
+    url = server.pixel()
+    for _ in range(6):
+        (pid,) = server.children("collect")
+        os.kill(pid, signal.SIGKILL)
+        with urlopen(f"{url}?site=s", timeout=20) as answer:
+            assert answer.status == 200
+    assert server.process.poll() is None
+
+
+def test_a_role_that_cannot_start_ends_everything(start: Callable[..., Running]) -> None:
+    """After repeated failures to start, all ends: exit 1, and the last line says why."""
+    server = start("consume", "--lake", "file:///dev/null/lake")
+    assert server.process.wait(60) == 1
+    last = server.err.splitlines()[-1]
+    assert last.startswith("pixelake: consume cannot start: ")
+    assert "/dev/null/lake" in last
+    assert "Traceback" not in server.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_signal_stops_everything(start: Callable[..., Running], number: signal.Signals) -> None:
+    """SIGTERM and Ctrl-C end all processes in good order: exit 0, nothing said."""
+    server = start(*COLLECT)
+    with urlopen(f"{server.pixel()}?site=s") as answer:
+        assert answer.status == 200
+    server.process.send_signal(number)
+    assert server.process.wait(10) == 0
+    assert server.err == ""
+
+
+def test_a_second_signal_stops_at_once(start: Callable[..., Running]) -> None:
+    """Who does not want to wait for the drain sends the signal again: exit 1, one line."""
+    server = start(*COLLECT, "--shutdown-timeout", "60")
+    server.pixel()
+    (pid,) = server.children("collect")
+    os.kill(pid, signal.SIGSTOP)  # it will not drain
+    server.process.terminate()
+    time.sleep(0.3)
+    assert server.process.poll() is None
+    server.process.terminate()
+    assert server.process.wait(5) == 1
+    assert "nothing is lost" in server.err
+    assert not alive(pid)
+
+
+def test_the_drain_is_bounded(start: Callable[..., Running]) -> None:
+    """A child that does not end in `shutdown_timeout` is killed."""
+    server = start(*COLLECT, "--shutdown-timeout", "0.5")
+    server.pixel()
+    (pid,) = server.children("collect")
+    os.kill(pid, signal.SIGSTOP)
+    server.process.terminate()
+    assert server.process.wait(10) == 1
+    assert not alive(pid)
+
+
+def test_a_port_in_use(start: Callable[..., Running]) -> None:
+    """A taken port is one line and exit 1, and the data folder is not even made."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        server = start("serve", "--collect", "127.0.0.1:0", "--web", address)
+        assert server.process.wait(30) == 1
+    (line,) = server.err.splitlines()
+    assert address in line
+    assert "--web" in line
+    assert not server.data.exists()
+
+
+def test_a_second_server(start: Callable[..., Running], tmp_path: Path) -> None:
+    """A second server on a folder is one line and exit 1; the first goes on."""
+    first = start(*COLLECT)
+    url = first.pixel()
+    second = start("serve", "--collect", "127.0.0.1:0", "--web", "127.0.0.1:0", "--data", str(first.data))
+    second.process.wait(30)
+    second = start("collect", "--collect", "127.0.0.1:0", "--stream", "")
+    del second
+    with urlopen(f"{url}?site=s") as answer:
+        assert answer.status == 200
+
+
+def test_metrics(start: Callable[..., Running]) -> None:
+    """With --metrics the sums over all processes are served."""
+    server = start(*COLLECT, "--metrics", "127.0.0.1:0")
+    with urlopen(f"{server.pixel()}?site=s"):
+        pass
+    (line,) = [line for line in server.err.splitlines() if '"metrics"' in line]
+    url = line.split('"url": "')[1].split('"')[0]
+
+    def counted() -> bool:
+        with urlopen(url) as answer:
+            return b"pixelake_hits_total 1.0" in answer.read()
+
+    wait(counted, lambda: urlopen(url).read().decode())
+
+
+def test_addresses() -> None:
+    """Port 0 becomes a real one; IPv6 stands in brackets; a wildcard is reached by loopback."""
+    with bind("collect", "127.0.0.1:0") as listener:
+        assert address_of(listener) == f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(PortInUse):
+            bind("web", address_of(listener))
+    assert reachable("0.0.0.0:80") == "127.0.0.1:80"
+    assert reachable("[::]:80") == "[::1]:80"
+    assert reachable("10.0.0.1:80") == "10.0.0.1:80"
+
+
+def test_no_address() -> None:
+    """What is no address, or none of ours, is refused."""
+    with pytest.raises(SettingsError):
+        bind("collect", "8080")
+    with pytest.raises(PortInUse):
+        bind("collect", "192.0.2.1:80")

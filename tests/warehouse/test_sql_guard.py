@@ -1,0 +1,106 @@
+"""What SQL a user may ask."""
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from pixelake.errors import QueryError
+from pixelake.warehouse.sql_guard import LONGEST, check
+
+
+@pytest.fixture(scope="module")
+def parser() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB to parse with."""
+    with duckdb.connect() as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select 1",
+        "  -- a comment\n select 1; ",
+        "with a as (select 1) select * from a",
+        "values (1), (2)",
+        "from events",
+        "table events",
+        "describe events",
+        "summarize events",
+        "show tables",
+        "explain select 1",
+        "/* a */ EXPLAIN /* b */ ANALYZE /* c */ select 'é', 1",
+        "select * from range(3), generate_series(1, 2), unnest([1])",
+        "select * from events join rejects using (hit_id) where site = ? and title = $$;$$",
+        "select count(*) from information_schema.tables",
+        "select a.b from (select {'b': 1} as a)",
+        "select 'copy events to ''/tmp/x'''",
+    ],
+)
+def test_reading_is_allowed(parser: duckdb.DuckDBPyConnection, text: str) -> None:
+    """One statement that reads tables passes."""
+    check(text, parser)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " -- nothing",
+        "select 1; select 2",
+        "selec",
+        "select '\0'",
+        "copy (select 1) to '/tmp/x'",
+        "explain analyze copy (select 1) to '/tmp/x'",
+        "explain insert into events values (1)",
+        "explain explain analyze copy (select 1) to '/tmp/x'",
+        "explain (format json) select 1",
+        "create table x as select 1",
+        "create or replace view events as select 1",
+        "drop view events",
+        "insert into events values (1)",
+        "delete from events",
+        "attach '/tmp/x.db'",
+        "install httpfs",
+        "load httpfs",
+        "set threads = 1",
+        "reset memory_limit",
+        "pragma database_size",
+        "call pragma_version()",
+        "checkpoint",
+        "export database '/tmp/x'",
+        "use memory",
+        "prepare a as select 1",
+        "execute a",
+        "begin",
+        "pivot events on site using count(*)",
+        "select * from read_text('/etc/passwd')",
+        "select * from READ_BLOB('/etc/passwd')",
+        "select * from read_csv('/etc/passwd')",
+        "select * from read_parquet('x')",
+        "select * from parquet_metadata('x')",
+        "select * from glob('*')",
+        "select * from '/etc/passwd'",
+        "select * from 'x.parquet'",
+        "from 's3://bucket/x'",
+        "select (select count(*) from glob('*'))",
+        "with a as (from read_text('/etc/passwd')) select 1 where exists (from a)",
+        "select 1 union all select content from read_text('/etc/passwd')",
+        "describe select * from read_text('/etc/passwd')",
+        "summarize '/etc/passwd'",
+        "select * from query('copy (select 1) to ''/tmp/x''')",
+        "select * from query_table('events')",
+        "select * from duckdb_settings()",
+        "select * from duckdb_secrets()",
+        "select * from pragma_table_info('events')",
+        "select " + "(" * 20_000 + "1" + ")" * 20_000,
+        "select " + "1+" * 20_000 + "1",
+        "select '" + "x" * LONGEST + "'",
+    ],
+)
+def test_everything_else_is_refused(parser: duckdb.DuckDBPyConnection, text: str) -> None:
+    """What writes, configures, loads, or reads from elsewhere is refused in one line with a hint."""
+    with pytest.raises(QueryError) as caught:
+        check(text, parser)
+    assert "\n" not in str(caught.value)
+    assert caught.value.hint
