@@ -52,6 +52,6 @@ def test_what_a_kill_leaves_is_removed(tmp_path: Path) -> None:
 
 def test_a_process_that_has_not_joined(tmp_path: Path) -> None:
     """It counts in its own memory and writes no file."""
-    script = COUNT.replace("telemetry.join(", "str(")
+    script = COUNT.replace("telemetry.join(", "print(")
     subprocess.run([sys.executable, "-c", script, str(tmp_path), "x"], check=True, cwd=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -85,8 +85,8 @@ def test_a_salt_that_is_due_is_never_made_again(connect: Open, clock: FakeClock)
     """It lives until its day has ended in every zone, and two days more; then it is missing from every answer."""
     registry = connect()
     salt = registry.salts([TODAY])[TODAY]
-    end = 27 * 3_600  # of 10 February in UTC-12, from 21:00 UTC on, is noon of the 11th: 15 h; here and a margin
-    clock.advance(end - 12 * 3_600 + 2 * 86_400 - 1)
+    ends = 15 * 3_600  # in UTC-12 the 10th ends at noon UTC of the 11th
+    clock.advance(ends + 2 * 86_400 - 1)
     assert registry.salts([TODAY]) == {TODAY: salt}
     clock.advance(1)
     assert registry.salts([TODAY]) == {}

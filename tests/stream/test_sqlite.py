@@ -68,6 +68,21 @@ def test_segments_roll_by_size_and_age(folder: Path) -> None:
     assert numbers(drain(SqliteReader(folder, "g"))) == list(range(9))
 
 
+def test_an_idle_segment_is_closed_too(folder: Path) -> None:
+    """Retention counts on the age of closed segments, so that one must not stay open for want of hits."""
+
+    async def run() -> None:
+        writer = SqliteWriter(folder, segment_age=0.05)
+        await writer.append(hits(0, 2))
+        await asyncio.sleep(0.3)
+        await writer.append(hits(2, 1))
+        await writer.close()
+
+    asyncio.run(run())
+    [partition] = segment.partitions(folder)
+    assert [int(path.stem) for path in segment.segments(partition)][:2] == [1, 3]
+
+
 def test_settled_and_old_is_forgotten(folder: Path) -> None:
     """Closed segments go when they are settled and old; the newest stays while its owner lives; then all goes."""
     hands = Hands()

@@ -24,9 +24,14 @@ def test_file_is_durable_and_shared(tmp_path: Path) -> None:
 def test_transaction_is_all_or_nothing(tmp_path: Path) -> None:
     """An exception takes back everything."""
     connection = sqlite_file.connect(tmp_path / "a.sqlite", _SCHEMA)
-    with pytest.raises(ZeroDivisionError), sqlite_file.transaction(connection):
-        connection.execute("insert into t values (1)")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with sqlite_file.transaction(connection):
+            connection.execute("insert into t values (1)")
+            connection.execute("insert into none values (1)")
+
+    with pytest.raises(sqlite3.OperationalError):
+        fail()
     assert connection.execute("select count(*) from t").fetchone() == (0,)
     connection.close()
 

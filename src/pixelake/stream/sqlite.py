@@ -118,6 +118,7 @@ class SqliteWriter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._waiting: list[tuple[Sequence[Hit], asyncio.Future[None]]] = []
         self._commit: asyncio.Task[None] | None = None
+        self._when_idle: asyncio.TimerHandle | None = None
         self._partition: _OwnPartition | None = None
         self._retry_at = 0.0
         self._last_failure = ""
@@ -151,6 +152,21 @@ class SqliteWriter:
                 else:
                     done.set_result(None)
         self._commit = None
+        self._roll_later(loop)
+
+    def _roll_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        """If no hit comes for so long, the segment is closed all the same: retention counts on its age."""
+        if self._when_idle is not None:
+            self._when_idle.cancel()
+        self._when_idle = loop.call_later(self._segment_age, self._begin_to_roll)
+
+    def _begin_to_roll(self) -> None:
+        if self._commit is None and self._partition is not None:
+            self._commit = asyncio.create_task(self._roll_idle(self._partition))
+
+    async def _roll_idle(self, partition: _OwnPartition) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._roll, partition)
+        await self._commit_waiting()
 
     def _write(self, hits: Sequence[Hit]) -> None:
         """Runs in the commit thread."""
@@ -186,6 +202,8 @@ class SqliteWriter:
         """Finish what is under way and let the partition go."""
         if self._commit is not None:
             await self._commit
+        if self._when_idle is not None:
+            self._when_idle.cancel()
         if self._partition is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._partition.leave)
             self._partition = None

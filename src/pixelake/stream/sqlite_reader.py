@@ -20,7 +20,9 @@ from pixelake.stream.flock import Flock
 POLL: Final = 0.02
 """Seconds between looks at an idle stream."""
 RESCAN: Final = 1.0
-"""Seconds between looks for new partitions, and between sweeps for what may be forgotten."""
+"""Seconds between looks for new partitions."""
+SWEEP: Final = 10.0
+"""Seconds between sweeps for what may be forgotten."""
 
 
 class _Cursor:
@@ -150,6 +152,7 @@ class SqliteReader:
                 lock = Flock(folder / f"reader-{self._group}.lock")
                 if lock.acquire():
                     self._cursors[folder.name] = _Cursor(folder, lock, self._begin_behind(folder.name))
+        self._sweep()
 
     def _begin_behind(self, name: Partition) -> Position:
         if self._start is not None:
@@ -191,8 +194,11 @@ class SqliteReader:
     def commit(self, positions: Mapping[Partition, Position]) -> None:
         """Never return hits up to these positions to this group again."""
         self._committed.put(positions)
+        self._sweep()
+
+    def _sweep(self) -> None:
         if self._clock.monotonic() >= self._sweep_at:
-            self._sweep_at = self._clock.monotonic() + RESCAN
+            self._sweep_at = self._clock.monotonic() + SWEEP
             for name in list(self._cursors):
                 self._forget(name)
 
@@ -215,6 +221,7 @@ class SqliteReader:
             self._cursors.pop(name).close()
             shutil.rmtree(folder)
             segment.sync(self._stream)
+            self._committed.forget(name)
             owner.release()
 
     def rewind(self, positions: Mapping[Partition, Position]) -> None:
@@ -266,6 +273,10 @@ class _Committed:
                 "INSERT INTO positions VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
                 [(self._group, partition, position) for partition, position in positions.items()],
             )
+
+    def forget(self, partition: Partition) -> None:
+        """The partition is gone, and its name never comes back."""
+        self._database.execute("DELETE FROM positions WHERE partition = ?", (partition,))
 
     def close(self) -> None:
         """Close the file."""

@@ -28,6 +28,5 @@ EVENTS = arrow_schema(event.FIELDS, event.REQUIRED)
 REJECTS = arrow_schema(
     reject.FIELDS, {"hit_id", "received_at", "stage", "reason", "partition", "position", *event.PARTITION_COLUMNS}
 )
-WITHHELD = pa.schema(
-    [pa.field("partition", pa.string(), nullable=False), pa.field("position", pa.int64(), nullable=False)]
-)
+_PLACE = ("partition", "position")
+WITHHELD = arrow_schema((field for field in reject.FIELDS if field.name in _PLACE), _PLACE)

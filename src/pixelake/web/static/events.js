@@ -19,7 +19,7 @@ function text(name, value) {
   return cell(name, outside("span", value, { title: clean(value, 1000) }));
 }
 
-const client = (event) => [event.browser, event.os, event.device].filter(Boolean).join(" · ");
+const client = (event) => [event.browser, event.os, event.device].filter(Boolean).join(" · ") || event.user_agent;
 const page = (event) => event.path ?? event.url ?? event.host;
 
 function flags(event) {

@@ -52,6 +52,6 @@ export function trust({ sums, mark, text, delay }) {
     const good = SUMS.every((sum) => holds(status, sum));
     tick(mark, good);
     setText(text, good ? "Every hit is accounted for" : "The sums do not add up");
-    setText(delay, status.in_stream ? `Delay ${duration(status.lag_seconds)}` : "No delay: all is settled");
+    setText(delay, status.in_stream ? `Delay ${duration(status.lag_seconds)}` : "No delay");
   };
 }

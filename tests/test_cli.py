@@ -1,0 +1,208 @@
+"""Tests of `pixelake.cli`: what commands print, and how they fail. Other programs script this."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
+
+import pytest
+
+from pixelake import __version__
+from pixelake.cli import run
+from pixelake.settings import NAMES
+
+PIXEL = "trackingpixel?userid=aws_user&thirdpartyname=example.hightrafficwebsite.com"
+KEYS = [
+    *("accepted", "in_stream", "settled"),
+    *("outcomes", "in_lake", "rejected", "withheld", "removed"),
+    *("lag_seconds", "oldest_hit_age_seconds"),
+]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a running server that has taken two views and a reject."""
+    folder = tmp_path_factory.mktemp("served")
+    listen = ["--collect", "127.0.0.1:0", "--web", "127.0.0.1:0", "--lake-window", "0.3"]
+    command = [sys.executable, "-P", "-m", "pixelake", "serve", "--data", str(folder / "data"), *listen]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        lines = iter(server.stdout.readline, "")
+        url = next(line for line in lines if line.startswith("Pixel: ")).split()[1].removesuffix("pixel.gif")
+        (folder / "dashboard").write_text(next(line for line in lines if line.startswith("Dashboard: ")))
+        for path in (PIXEL, "?site=shop.example&title=%1b%5b2J%1b%5dx"):
+            with urlopen(url + path) as answer:
+                assert len(answer.read()) == 43
+        body = Request(url + "events", b'{"value": "\x1b[2J"}', {"Content-Type": "application/json"})
+        with urlopen(body) as answer:
+            assert answer.status == 204
+        yield folder
+        server.terminate()
+        assert server.wait(30) == 0
+
+
+@pytest.fixture
+def data(served: Path, capfd: pytest.CaptureFixture[str]) -> str:
+    """The data folder, once everything has settled."""
+    data = str(served / "data")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert run(["status", "--json", "--data", data]) == 0
+        if json.loads(capfd.readouterr().out)["settled"] == 3:
+            return data
+        time.sleep(0.2)
+    raise AssertionError("the hits do not settle")
+
+
+def test_status_json(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """``status --json`` has these keys, and both sums hold."""
+    assert run(["status", "--json", "--data", data]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert list(found) == KEYS
+    assert found["accepted"] == found["in_stream"] + found["settled"] == 3
+    assert found["outcomes"] == found["in_lake"] + found["rejected"] == 3
+    assert found["rejected"] == 1
+    assert found["oldest_hit_age_seconds"] > 0 == found["lag_seconds"]
+
+
+def test_status_for_people(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Without --json both sums are shown with a tick."""
+    assert run(["status", "--data", data]) == 0
+    assert capfd.readouterr().out.count("✓") == 2
+
+
+def test_sql(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """The parameters of a request are columns and properties."""
+    question = "select site, event, user_id, properties from events where user_id is not null"
+    assert run(["sql", question, "--format", "json", "--data", data]) == 0
+    assert json.loads(capfd.readouterr().out) == [
+        {
+            "site": "default",
+            "event": "pageview",
+            "user_id": "aws_user",
+            "properties": {"thirdpartyname": ["example.hightrafficwebsite.com"]},
+        }
+    ]
+
+
+def test_sql_table_is_inert(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """What a stranger sent as a title does not reach the terminal as commands."""
+    assert run(["sql", "select title from events where site = 'shop.example'", "--data", data]) == 0
+    assert "\\x1b[2J" in (out := capfd.readouterr().out)
+    assert "\x1b" not in out
+
+
+def test_rejects(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """``list`` names the rejects, ``show`` one with all its faults and what was sent; both are inert."""
+    assert run(["rejects", "list", "--format", "json", "--data", data]) == 0
+    (reject,) = json.loads(capfd.readouterr().out)
+    assert run(["rejects", "list", "--limit", "5", "--data", data]) == 0
+    assert run(["rejects", "show", reject["hit_id"], "--data", data]) == 0
+    out = capfd.readouterr().out
+    assert reject["reason"] in out
+    assert "\x1b" not in out
+
+
+def test_dashboard_line(served: Path) -> None:
+    """``serve`` prints where the dashboard is, with the token that opens it."""
+    url = (served / "dashboard").read_text().removeprefix("Dashboard: ").strip()
+    with build_opener(HTTPCookieProcessor()).open(url) as answer:
+        assert b"<html" in answer.read()
+
+
+def test_before_the_first_hit(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """On an empty folder there are zeros and empty tables, and nothing is written."""
+    assert run(["status", "--json", "--data", str(tmp_path)]) == 0
+    assert set(json.loads(capfd.readouterr().out).values()) == {0}
+    assert run(["sql", "select count(*) n from events", "--format", "csv", "--data", str(tmp_path)]) == 0
+    assert capfd.readouterr().out == "n\n0\n"
+    assert run(["rejects", "list", "--format", "json", "--data", str(tmp_path)]) == 0
+    assert json.loads(capfd.readouterr().out) == []
+    assert not list(tmp_path.iterdir())
+
+
+FAILURES = {
+    "no data folder": (["status", "--data", "/nowhere/data"], 1, "--data"),
+    "no data folder for sql": (["sql", "select 1", "--data", "/nowhere/data"], 1, "--data"),
+    "bad SQL": (["sql", "selec 1", "--data", "{}"], 1, "("),
+    "SQL that writes": (["sql", "create table x (a int)", "--data", "{}"], 1, "("),
+    "an unknown reject": (["rejects", "show", "abc-1", "--data", "{}"], 1, "rejects list"),
+    "an unknown backend": (["status", "--stream", "kafka://me:hunter2@b/topic", "--data", "{}"], 1, "file:///"),
+    "a misspelt command": (["serv"], 2, "serve"),
+    "a misspelt flag": (["status", "--lake-windo", "3"], 2, "--lake-window"),
+    "a bad value": (["status", "--lake-window", "soon"], 2, "number"),
+    "a bad format": (["sql", "select 1", "--format", "xml"], 2, "csv"),
+    "no question": (["sql"], 2, "SELECT"),
+    "no site": (["snippet"], 2, "--site"),
+    "no configuration file": (["status", "--config", "/nowhere/pixelake.toml"], 1, "--config"),
+    "no address": (["collect", "--collect", "8080", "--data", "{}"], 1, "host:port"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "status", "hint"), FAILURES.values(), ids=FAILURES.keys())
+def test_failures(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], status: int, hint: str
+) -> None:
+    """Every failure is one line on stderr with a hint: exit 1, or 2 if the command line was misused."""
+    assert run([argument.replace("{}", str(tmp_path)) for argument in arguments]) == status
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("pixelake: ")
+    assert hint in line
+    assert "hunter2" not in line
+
+
+def test_a_misspelt_setting_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt variable is refused, not ignored: exit 1."""
+    monkeypatch.setenv("PIXELAKE_LAK_WINDOW", "3")
+    assert run(["settings"]) == 1
+    assert "did you mean lake_window" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_a_flag(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """A setting may stand before and after a command's name; the later one counts."""
+    flag = "--" + name.replace("_", "-")
+    values = {"answer": ("durable", "accepted"), "do_not_track": ("ignore", "withhold"), "log_level": ("info", "error")}
+    first, second = values.get(name, ("a=1", "a=2") if name == "aliases" else ("1", "2"))
+    assert run([flag, first, "settings", "--format", "csv"]) == 0
+    before = capfd.readouterr().out
+    assert run([flag, first, "settings", "--format", "csv", flag, second]) == 0
+    after = capfd.readouterr().out
+    assert f"\n{name},{first}" in before
+    assert f"\n{name},{second}" in after
+
+
+def test_snippet(capfd: pytest.CaptureFixture[str]) -> None:
+    """The tag has the public address, and is nothing to see."""
+    assert run(["snippet", "--site", "shop", "--public-url", "https://p.example"]) == 0
+    assert capfd.readouterr().out == (
+        '<img src="https://p.example/pixel.gif?site=shop" alt="" loading="eager" '
+        'referrerpolicy="no-referrer-when-downgrade" width="1" height="1">\n'
+    )
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    """The version is one line."""
+    assert run(["--version"]) == 0
+    assert capfd.readouterr().out == f"pixelake {__version__}\n"
+
+
+def test_parquet_to_a_file(tmp_path: Path) -> None:
+    """Parquet goes to stdout as bytes, and nothing else does."""
+    (tmp_path / "data").mkdir()
+    command = [sys.executable, "-P", "-m", "pixelake", "sql", "select 1 n", "--format", "parquet"]
+    done = subprocess.run([*command, "--data", str(tmp_path / "data")], capture_output=True, check=True)
+    assert done.stdout[:4] == done.stdout[-4:] == b"PAR1"
+
+
+def test_a_reader_who_leaves(tmp_path: Path) -> None:
+    """``pixelake sql ... | head -1`` ends without a word."""
+    command = f"{sys.executable} -P -m pixelake sql 'select * from range(200000)' --format csv --data {tmp_path}"
+    done = subprocess.run(f"{command} | head -1", shell=True, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"range\n", b"")

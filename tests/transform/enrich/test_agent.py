@@ -1,0 +1,81 @@
+"""What user agents tell."""
+
+import pytest
+
+from pixelake.transform.enrich.agent import UNKNOWN, agent
+
+CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
+SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+
+AGENTS = {
+    "Windows": (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36", "Chrome 142 Windows 10+ desktop"),
+    "Windows 7": (
+        "Mozilla/5.0 (Windows NT 6.1; rv:109.0) Gecko/20100101 Firefox/115.0",
+        "Firefox 115 Windows 7 desktop",
+    ),
+    "macOS": (
+        f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {SAFARI} Version/18.1 Safari/605.1.15",
+        "Safari 18 Mac OS X 10.15+ desktop",
+    ),
+    "Firefox on macOS": (
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:143.0) Gecko/20100101 Firefox/143.0",
+        "Firefox 143 Mac OS X 10.15+ desktop",
+    ),
+    "a reduced Android": (
+        f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Mobile Safari/537.36",
+        "Chrome Mobile 142 Android 10+ mobile",
+    ),
+    "a telling Android": (
+        "Mozilla/5.0 (Android 15; Mobile; rv:143.0) Gecko/143.0 Firefox/143.0",
+        "Firefox Mobile 143 Android 15 mobile",
+    ),
+    "an Android tablet": (
+        f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Safari/537.36",
+        "Chrome 142 Android 10+ tablet",
+    ),
+    "an iPhone": (
+        f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) {SAFARI} Version/17.5 Mobile/15E148 Safari/604.1",
+        "Mobile Safari 17 iOS 17.5 mobile",
+    ),
+    "an iPhone of iOS 26": (
+        f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) {SAFARI} Version/26.0 Mobile/15E148 Safari/604.1",
+        "Mobile Safari 26 iOS 18.6+ mobile",
+    ),
+    "an iPad": (
+        f"Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) {SAFARI} Version/16.6 Mobile/15E148 Safari/604.1",
+        "Mobile Safari 16 iOS 16.6 tablet",
+    ),
+    "a Chromebook": (
+        f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {CHROME} Safari/537.36",
+        "Chrome 142 Chrome OS None desktop",
+    ),
+    "Linux": (
+        "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
+        "Firefox 143 Linux None desktop",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "expected"), AGENTS.values(), ids=AGENTS.keys())
+def test_browsers(sent: str, expected: str) -> None:
+    """Browser and version, system and version as far as it tells anything, kind of device."""
+    assert " ".join(str(part) for part in agent(sent)[:5]) == expected
+
+
+def test_televisions_and_consoles() -> None:
+    """They are neither desktops nor tablets."""
+    tv = f"Mozilla/5.0 (Web0S; Linux/SmartTV) {CHROME} Safari/537.36"
+    assert agent(tv)[4] == "tv"
+    assert agent("Mozilla/5.0 (PlayStation; PlayStation 5/2.26) AppleWebKit/605.1.15")[4] == "console"
+
+
+def test_nothing_and_nonsense() -> None:
+    """No user agent, or one that means nothing, tells nothing."""
+    assert agent(None) == agent("") == UNKNOWN
+    assert agent("\x00💥" * 2_000) == UNKNOWN
+
+
+def test_spiders() -> None:
+    """The database knows some by name."""
+    assert agent("Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)")[5]
+    assert not agent(AGENTS["Windows"][0])[5]

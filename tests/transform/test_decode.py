@@ -1,0 +1,108 @@
+"""What hits say: sites, pages, policies, ids."""
+
+import pytest
+
+from pixelake.hit import Hit
+from pixelake.transform import decode as module
+from pixelake.transform.decode import decode
+from tests.judging import batch, events, hit, judge, rejects, rules
+
+PAGES = {
+    "url and site": ("?site=Shop&url=https://a.example/b", {}, ("shop", "https://a.example/b", "a.example", "/b")),
+    "no site": ("?url=https://A.Example:8080/b", {}, ("a.example", "https://A.Example:8080/b", "a.example", "/b")),
+    "no url": ("", {}, ("www.example.com", "https://www.example.com/from", "www.example.com", "/from")),
+    "a referer that is an origin": (
+        "",
+        {"Referer": "https://www.example.com/"},
+        ("www.example.com", "https://www.example.com/", "www.example.com", None),
+    ),
+    "a url that is an origin": ("?url=https://a.example", {}, ("a.example", "https://a.example", "a.example", None)),
+    "a url that is the root": ("?url=https://a.example/", {}, ("a.example", "https://a.example/", "a.example", "/")),
+    "a path": ("?url=/b", {}, ("www.example.com", "/b", None, "/b")),
+    "nothing at all": ("", {"Referer": ""}, ("default", None, None, None)),
+    "an empty site": ("?site=", {"Referer": ""}, ("default", None, None, None)),
+    "a host no site can have": ("?url=http://<script>/", {"Referer": ""}, ("default", "http://<script>/", None, "/")),
+    "an alias": ("?page=https://a.example/b", {}, ("a.example", "https://a.example/b", "a.example", "/b")),
+}
+
+
+@pytest.mark.parametrize(("query", "headers", "expected"), PAGES.values(), ids=PAGES.keys())
+def test_site_and_page(query: str, headers: dict[str, str], expected: tuple[str | None, ...]) -> None:
+    """The site is what was sent, else the host of the page; the page is what was sent, else the Referer."""
+    (event,) = events(hit(f"/pixel.gif{query}", headers))
+    assert tuple(event[name] for name in ("site", "url", "host", "path")) == expected
+
+
+def test_every_path_is_read() -> None:
+    """The root with a query, and paths that no dialect knows, are read by the native dialect."""
+    for path in ("/?userid=u", "/trackingpixel?userid=u", "/elsewhere?userid=u", "?userid=u"):
+        (event,) = events(hit(path))
+        assert (event["user_id"], event["dialect"], event["event"]) == ("u", "native", "pageview")
+
+
+def test_elements_have_ids_of_their_own() -> None:
+    """The first element of a hit has the hit's id, further ones `.1`, `.2`; a bad one keeps its number."""
+    body = b'[{"a":"1"},{"value":"x"},{"a":"3"}]'
+    outcome = judge(hit("/events", method="POST", body=body))
+    assert outcome.events["hit_id"].to_pylist() == ["p-1", "p-1.2"]
+    assert outcome.rejects["hit_id"].to_pylist() == ["p-1.1"]
+
+
+def test_a_given_hit_id_is_kept() -> None:
+    """An unordered source names its hits itself."""
+    assert events(Hit(1, "", "", "GET", b"/", b"", hit_id="abc"))[0]["hit_id"] == "abc"
+
+
+def test_anonymous() -> None:
+    """By default DNT and Sec-GPC leave the event, but no user and no visitor, whichever way they were sent."""
+    for header in ("DNT", "Sec-GPC"):
+        (event,) = events(hit("/?userid=a&user=b&plan=gold", {header: "1"}))
+        assert event["user_id"] is None
+        assert event["visitor_id"] is None
+        assert event["properties"] == [("plan", ["gold"])]
+        assert event["ip"] == "203.0.113.0"
+        assert (event["dnt"], event["gpc"]) == (header == "DNT", header == "Sec-GPC")
+
+
+def test_ignored() -> None:
+    """With `ignore` the signal is written down and does nothing. DNT: 0 is no signal."""
+    (event,) = events(hit("/?user=a", {"DNT": "1"}), do_not_track="ignore")
+    assert (event["user_id"], event["dnt"]) == ("a", True)
+    assert event["visitor_id"]
+    (event,) = events(hit("/?user=a", {"DNT": "0"}))
+    assert (event["user_id"], event["dnt"]) == ("a", False)
+
+
+def test_withheld() -> None:
+    """With `withhold` nothing is kept, not even of what would be a reject; each element is counted."""
+    hits = [hit("/", {"DNT": "1"}), hit("/events", {"DNT": "1"}, method="POST", body=b'[{},{"value":"x"}]'), hit()]
+    outcome = judge(*hits, do_not_track="withhold")
+    assert outcome.withheld.to_pylist() == [{"partition": "p", "position": at} for at in (1, 2, 2)]
+    assert outcome.events["position"].to_pylist() == [3]
+    assert outcome.rejects.num_rows == 0
+
+
+def test_headers_beyond_the_bound_are_rejected() -> None:
+    """A user agent longer than a field may be makes a reject; the site is still known."""
+    (reject,) = rejects(hit("/?site=s", {"User-Agent": "x" * 101}), max_field=100)
+    assert reject["reason"] == "too_long"
+    assert '"field":"user-agent"' in reject["detail"]
+
+
+def test_the_first_of_two_headers_counts() -> None:
+    """As everywhere else."""
+    sent = hit()
+    twice = Hit(
+        sent.received_at, "", "", "GET", b"/", b"Referer: http://a.example/1\r\nreferer: http://b.example/2\r\n"
+    )
+    assert events(twice)[0]["host"] == "a.example"
+
+
+def test_a_call_ends_at_many_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the hit that reaches the bound, the caller goes on."""
+    monkeypatch.setattr(module, "MAX_ELEMENTS", 3)
+    bulk = hit("/events", method="POST", body=b"[{},{}]")
+    decoded = decode(batch(bulk, bulk, bulk, start=7), rules())
+    assert list(decoded.batch.positions) == [7, 8]
+    assert len(decoded.batch.hits) == 2
+    assert [row[1] for row in decoded.rows] == [7, 7, 8, 8]
