@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pixelake.errors import SettingsError
 from pixelake.registry.base import Registry
-from pixelake.settings import Settings
+from pixelake.settings import Settings, parse_address
 from pixelake.stream.base import Reader, Watcher, Writer
 
 if TYPE_CHECKING:
@@ -187,7 +187,8 @@ def web(settings: Settings, listener: socket | None) -> None:
         collect_url=settings.collect_url,
         snippet=snippet(settings.collect_url, "SITE"),
     )
-    server.run(api.create(sources), [listener])
+    host, _ = parse_address("web", settings.web)
+    server.run(api.create(sources, hosts=(host, *settings.web_hosts)), [listener])
 
 
 def status(settings: Settings) -> "Status":

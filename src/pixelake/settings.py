@@ -36,6 +36,9 @@ class Settings:
     data: Path = _setting(Path("pixelake-data"), "folder", "where everything is kept")  # noqa: RUF009 - immutable
     collect: str = _setting("127.0.0.1:8080", "host:port", "where the pixel listens; port 0 picks a free one")
     web: str = _setting("127.0.0.1:8081", "host:port", "where the dashboard and the API listen")
+    web_hosts: tuple[str, ...] = _setting(
+        (), "names", "host names under which the dashboard may be asked for, beside addresses and localhost"
+    )
     metrics: str = _setting("", "host:port", "where /metrics listens (Prometheus); empty: nowhere")
     public_url: str = _setting(
         "", "URL", "how the pixel is reached from outside, for the printed tag; empty: http://<collect>"

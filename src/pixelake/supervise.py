@@ -8,6 +8,7 @@ the child ends. What a child must know travels in one variable of its
 environment; the settings among it, so that all processes have read the same.
 """
 
+import errno
 import os
 import selectors
 import signal
@@ -27,7 +28,7 @@ import msgspec
 import structlog
 
 from pixelake import telemetry
-from pixelake.clock import SYSTEM
+from pixelake.clock import SYSTEM, Clock
 from pixelake.errors import PixelakeError, PortInUse
 from pixelake.operate import folder
 from pixelake.operate.child import ENVIRONMENT, Assignment
@@ -42,6 +43,8 @@ START_ATTEMPTS: Final = 5
 SLOWEST_RESTART: Final = {True: 1.0, False: 5.0}
 """Seconds between restarts at most: after a death by signal, which is somebody else's doing, and after others."""
 
+OWN_SHARE: Final = 0.8
+"""The part of its time for draining that a child plans with; the rest is for ending."""
 LISTENING: Final = ("collect", "web")
 """Roles that listen, each on the setting of its name."""
 
@@ -63,7 +66,7 @@ class Task:
     listener: socket.socket | None = None
 
 
-def bind(name: str, address: str) -> socket.socket:
+def bind(name: str, address: str, clock: Clock = SYSTEM) -> socket.socket:
     """A listening socket on ``host:port``; `name` is the setting that says so.
 
     Raises:
@@ -71,21 +74,30 @@ def bind(name: str, address: str) -> socket.socket:
         SettingsError: it is no address.
     """
     host, port = parse_address(name, address)
-    flag = "--" + name.replace("_", "-")
-    try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+    deadline = clock.monotonic() + folder.PATIENCE
+    while True:
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(where)
-            listener.listen(BACKLOG)
-            listener.setblocking(False)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise PortInUse(f"cannot listen on {address}: {reason}", f"name another address with {flag}") from error
+            return _listen(host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and clock.monotonic() < deadline:
+                clock.sleep(0.05)  # the server before us may be dying right now
+                continue
+            flag = "--" + name.replace("_", "-")
+            reason = error.strerror or str(error)
+            raise PortInUse(f"cannot listen on {address}: {reason}", f"name another address with {flag}") from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
@@ -152,7 +164,12 @@ def _announce(listeners: Sequence[socket.socket], ready: Callable[[], None]) -> 
     for listener in listeners:
         while not _healthy(listener):
             SYSTEM.sleep(0.05)
-    ready()
+    try:
+        ready()
+    except BrokenPipeError:
+        pass  # nobody reads what we print
+    except PixelakeError as error:
+        log.warning("cannot say where we are", reason=str(error), hint=error.hint)
 
 
 def _healthy(listener: socket.socket) -> bool:
@@ -221,6 +238,11 @@ class Supervisor:
             os.close(ours)
             os.close(self._lifeline)
 
+    @property
+    def _share(self) -> float:
+        """Seconds that each role has for draining: one that hangs must leave time to the others."""
+        return self.settings.shutdown_timeout / len({task.role for task in self.tasks})
+
     def _until_next_start(self) -> float | None:
         due = [slot.start_at for slot in self._slots if slot.child is None]
         return max(0.0, min(due) - SYSTEM.monotonic()) if due else None
@@ -241,7 +263,7 @@ class Supervisor:
         assignment = Assignment(
             slot.task.role,
             slot.task.process,
-            _plain(self.settings),
+            _plain(replace(self.settings, shutdown_timeout=self._share * OWN_SHARE)),
             self._lifeline,
             theirs,
             listener,
@@ -256,6 +278,9 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # the terminal sends Ctrl-C to its whole group, but only we know the order to stop in
             )
+        except OSError as error:  # no memory, no process left: later, perhaps
+            log.error("cannot start a process", process=slot.task.process, reason=str(error))
+            slot.start_at = SYSTEM.monotonic() + SLOWEST_RESTART[False]
         finally:
             os.close(theirs)
         slot.started = SYSTEM.monotonic()
@@ -281,22 +306,20 @@ class Supervisor:
 
     def _drain(self, signals: "_Signals") -> bool:
         """Stop role by role: collectors finish their answers, then the consumer writes what is left."""
-        deadline = SYSTEM.monotonic() + self.settings.shutdown_timeout
         roles = list(dict.fromkeys(task.role for task in self.tasks))
-        for place, role in enumerate(roles, 1):
+        until = SYSTEM.monotonic()
+        for role in roles:
             slots = [slot for slot in self._slots if slot.task.role == role and slot.child]
             for slot in slots:
                 _send(slot, signal.SIGTERM)
-            # a role that hangs must leave time to the others
-            until = SYSTEM.monotonic() + (deadline - SYSTEM.monotonic()) * place / len(roles)
-            while any(slot.child and slot.child.poll() is None for slot in slots):
-                left = until - SYSTEM.monotonic()
-                if left <= 0:
-                    log.warning("does not end in time", role=role, shutdown_timeout=self.settings.shutdown_timeout)
-                    break
-                if signals.wait(left):
+            until += self._share
+            while any(map(_lives, slots)) and SYSTEM.monotonic() < until:
+                if signals.wait(until - SYSTEM.monotonic()):
                     return False
-        return all(slot.child is None or slot.child.poll() is not None for slot in self._slots)
+        late = [slot.task.process for slot in self._slots if _lives(slot)]
+        if late:
+            log.warning("did not end in time", processes=late, shutdown_timeout=self.settings.shutdown_timeout)
+        return not late
 
     def _kill(self) -> None:
         """Whoever is still there ends now. What they have answered for is durable."""
@@ -333,8 +356,12 @@ def _read_report(slot: _Slot) -> str:
         slot.report = -1
 
 
+def _lives(slot: _Slot) -> bool:
+    return slot.child is not None and slot.child.poll() is None
+
+
 def _send(slot: _Slot, number: signal.Signals) -> None:
-    if slot.child and slot.child.poll() is None:
+    if slot.child and _lives(slot):
         slot.child.send_signal(number)
 
 

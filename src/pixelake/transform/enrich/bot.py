@@ -24,7 +24,7 @@ _NAMED: Final = (
     "|lwp-|PycURL|http\\.rb|Faraday|GuzzleHttp|axios/|node-fetch|undici|PostmanRuntime|insomnia/|k6/|wrk|ApacheBench"
     "|autocannon|Locust|HTTPie|libcurl|WinHttp|RestSharp|Ruby"
 )
-_GENERIC: Final = r"[\w.-]{0,40}(?:(?<!cu)bots?\b|bot[/;) _-]|crawl(?:er|ing)?\b|spider)"
+_GENERIC: Final = r"[\w.-]{0,40}(?:(?<!cu)bot(?:s?\b|[_-])|crawl(?:er|ing)?\b|spider)"
 """Anything whose product says so. Not the phones of the brand Cubot."""
 
 _BOT: Final = re.compile(rf"(?<![\w])(?:{_NAMED})|{_GENERIC}", re.IGNORECASE)

@@ -8,7 +8,7 @@ where received_at >= $start and received_at < $end
   and concat(year, month, day, hour) between $first_hour and $last_hour
   and site = coalesce($site, site)
   and event = 'pageview'
-  and (referrer_host is null or referrer_host is distinct from regexp_replace(host, '^www\.', ''))
+  and (referrer_host is null or host is null or referrer_host <> regexp_replace(host, '^www\.', ''))
   and not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
 group by 1
 order by 3 desc, 2 desc, 1
