@@ -12,8 +12,6 @@ from urllib.request import urlopen
 
 import pytest
 
-from pixelake.errors import PortInUse, SettingsError
-from pixelake.supervise import address_of, bind, reachable
 from tests.crash.campaign import children
 
 
@@ -190,22 +188,3 @@ def test_metrics(start: Callable[..., Running]) -> None:
             return b"pixelake_hits_total 1.0" in answer.read()
 
     wait(counted, lambda: urlopen(url).read().decode())
-
-
-def test_addresses() -> None:
-    """Port 0 becomes a real one; IPv6 stands in brackets; a wildcard is reached by loopback."""
-    with bind("collect", "127.0.0.1:0") as listener:
-        assert address_of(listener) == f"127.0.0.1:{listener.getsockname()[1]}"
-        with pytest.raises(PortInUse):
-            bind("web", address_of(listener))
-    assert reachable("0.0.0.0:80") == "127.0.0.1:80"
-    assert reachable("[::]:80") == "[::1]:80"
-    assert reachable("10.0.0.1:80") == "10.0.0.1:80"
-
-
-def test_no_address() -> None:
-    """What is no address, or none of ours, is refused."""
-    with pytest.raises(SettingsError):
-        bind("collect", "8080")
-    with pytest.raises(PortInUse):
-        bind("collect", "192.0.2.1:80")

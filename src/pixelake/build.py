@@ -20,6 +20,7 @@ from pixelake.stream.base import Reader, Watcher, Writer
 if TYPE_CHECKING:
     from pixelake.dialects.base import Dialect
     from pixelake.operate.status import Status
+    from pixelake.transform.consumer import Consumer
     from pixelake.warehouse.lake import Lake, LakeReader
     from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
     from pixelake.warehouse.query import Lakehouse
@@ -150,16 +151,14 @@ def collect(settings: Settings, listener: socket | None) -> None:
     worker.run(settings, listener, lambda: writer(settings), dialects(settings))
 
 
-def consume(settings: Settings, _: socket | None) -> None:
-    """Run the consumer until SIGTERM."""
+def consumer(settings: Settings) -> "Consumer":
+    """From the stream into the live store and the lake, each at its own pace."""
     from pixelake.transform.consumer import Consumer
     from pixelake.transform.feed import Plan
     from pixelake.transform.judge import Judge
     from pixelake.transform.rules import make_rules
 
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    consumer = Consumer(
+    return Consumer(
         readers=lambda group: reader(settings, group),
         judge=Judge(make_rules(settings, dialects(settings)), registry(settings), seen(settings)),
         plans=(
@@ -168,7 +167,13 @@ def consume(settings: Settings, _: socket | None) -> None:
         ),
         batch_size=settings.batch_size,
     )
-    consumer.run(stop, settings.shutdown_timeout)
+
+
+def consume(settings: Settings, _: socket | None) -> None:
+    """Run the consumer until SIGTERM."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    consumer(settings).run(stop, settings.shutdown_timeout)
 
 
 def web(settings: Settings, listener: socket | None) -> None:

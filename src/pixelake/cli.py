@@ -23,6 +23,7 @@ import structlog
 from pixelake import __version__, build, settings, supervise
 from pixelake.errors import PixelakeError, QueryError, SettingsError
 from pixelake.operate import child, folder
+from pixelake.operate.listen import reachable
 from pixelake.operate.snippet import KINDS
 from pixelake.operate.snippet import snippet as tag
 from pixelake.settings import Settings
@@ -173,7 +174,7 @@ def _serve(context: click.Context, roles: tuple[str, ...]) -> None:
 
 def _here(chosen: Settings) -> str:
     """How the pixel is reached from this machine."""
-    return f"http://{supervise.reachable(chosen.collect)}"
+    return f"http://{reachable(chosen.collect)}"
 
 
 def _greet(real: Settings, roles: tuple[str, ...]) -> None:
@@ -183,7 +184,7 @@ def _greet(real: Settings, roles: tuple[str, ...]) -> None:
         click.echo(f"Paste this into a page:\n\n  {tag(url, 'SITE')}\n\nPixel: {url}/pixel.gif")
     if "web" in roles:
         token = build.registry(real).secret("access_token")
-        click.echo(f"Dashboard: http://{supervise.reachable(real.web)}/?token={token}")
+        click.echo(f"Dashboard: http://{reachable(real.web)}/?token={token}")
 
 
 @program.command()

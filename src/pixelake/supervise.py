@@ -8,7 +8,6 @@ the child ends. What a child must know travels in one variable of its
 environment; the settings among it, so that all processes have read the same.
 """
 
-import errno
 import os
 import selectors
 import signal
@@ -19,8 +18,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,14 +25,13 @@ import msgspec
 import structlog
 
 from pixelake import telemetry
-from pixelake.clock import SYSTEM, Clock
+from pixelake.clock import SYSTEM
 from pixelake.errors import PixelakeError, PortInUse
 from pixelake.operate import folder
 from pixelake.operate.child import ENVIRONMENT, Assignment
+from pixelake.operate.listen import address_of, bind, healthy
 from pixelake.settings import NAMES, Settings, parse_address
 
-BACKLOG: Final = 4_096
-"""Connections that may wait while the collectors are started again; the kernel may have a lower bound."""
 START_SECONDS: Final = 5.0
 """A child that lives shorter has not started."""
 START_ATTEMPTS: Final = 5
@@ -64,47 +60,6 @@ class Task:
     role: str
     process: str
     listener: socket.socket | None = None
-
-
-def bind(name: str, address: str, clock: Clock = SYSTEM) -> socket.socket:
-    """A listening socket on ``host:port``; `name` is the setting that says so.
-
-    Raises:
-        PortInUse: the address is taken, or cannot be had.
-        SettingsError: it is no address.
-    """
-    host, port = parse_address(name, address)
-    deadline = clock.monotonic() + folder.PATIENCE
-    while True:
-        try:
-            return _listen(host, port)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE and clock.monotonic() < deadline:
-                clock.sleep(0.05)  # the server before us may be dying right now
-                continue
-            flag = "--" + name.replace("_", "-")
-            reason = error.strerror or str(error)
-            raise PortInUse(f"cannot listen on {address}: {reason}", f"name another address with {flag}") from error
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def address_of(listener: socket.socket) -> str:
-    """``host:port`` of a listening socket; the host in brackets if it is IPv6."""
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def serve(settings: Settings, roles: Sequence[str], ready: Callable[[Settings], None]) -> None:
@@ -162,7 +117,7 @@ def _serve_metrics(settings: Settings, metrics: Path) -> None:
 def _announce(listeners: Sequence[socket.socket], ready: Callable[[], None]) -> None:
     """Ask everybody for ``/health`` until they answer: the sockets accept long before there is somebody behind them."""
     for listener in listeners:
-        while not _healthy(listener):
+        while not healthy(listener):
             SYSTEM.sleep(0.05)
     try:
         ready()
@@ -170,25 +125,6 @@ def _announce(listeners: Sequence[socket.socket], ready: Callable[[], None]) -> 
         pass  # nobody reads what we print
     except PixelakeError as error:
         log.warning("cannot say where we are", reason=str(error), hint=error.hint)
-
-
-def _healthy(listener: socket.socket) -> bool:
-    host, port = reachable(address_of(listener)).rsplit(":", 1)
-    connection = HTTPConnection(host.strip("[]"), int(port), timeout=5.0)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == HTTPStatus.OK
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def reachable(address: str) -> str:
-    """An address that a client on this machine can connect to: the wildcard is none."""
-    host, _, port = address.rpartition(":")
-    wildcards = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing is bound here
-    return f"{wildcards.get(host, host)}:{port}"
 
 
 @dataclass(slots=True)
@@ -279,7 +215,8 @@ class Supervisor:
                 process_group=0,  # the terminal sends Ctrl-C to its whole group, but only we know the order to stop in
             )
         except OSError as error:  # no memory, no process left: later, perhaps
-            log.error("cannot start a process", process=slot.task.process, reason=str(error))
+            log.warning("cannot start a process", process=slot.task.process, reason=str(error))
+            _read_report(slot)
             slot.start_at = SYSTEM.monotonic() + SLOWEST_RESTART[False]
         finally:
             os.close(theirs)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,7 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """An installation in which nothing has happened; infrastructure is tried again at once."""
     monkeypatch.setattr("pixelake.transform.retry.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("pixelake.transform.consumer.WAIT", 0.01)
     made = World(tmp_path)
     yield made
     made.registry.close()
@@ -129,17 +131,17 @@ def test_nothing_is_committed_that_one_sink_lacks(world: World) -> None:
 def test_windows(world: World) -> None:
     """Under a clock that stands still nothing is written; when it moves on, everything at once; at the end, the rest."""
     lake = MemorySink()
-    with running(world.consumer({"lake": lake}, window=5.0, batch=2)) as stop:
+    consumer = world.consumer({"lake": lake}, window=5.0, batch=2)
+    with running(consumer) as stop:
         world.send(6)
-        reader_is_done = threading.Event()
-        eventually(lambda: world.stream._committed["consume"] == {})
-        reader_is_done.wait(0.4)
+        eventually(lambda: consumer.health().sinks[0].waiting == 6)
+        time.sleep(2 * feeding.LOOK)
         assert lake.writes == 0
         world.clock.advance(5.0)
         eventually(lambda: world.committed() == 6)
         assert lake.writes == 1
         world.send(2)
-        reader_is_done.wait(0.4)
+        eventually(lambda: consumer.health().sinks[0].waiting == 2)
         assert lake.writes == 1
         stop.set()
     assert lake.ids == world.ids()
@@ -318,6 +320,44 @@ def test_catching_up_while_more_arrives(world: World, monkeypatch: pytest.Monkey
     assert lake.ids == live.ids == world.ids()
 
 
+class SeesNothingAtFirst:
+    """A reader that finds the stream empty, twice."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self._misses = 2
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "read" or not self._misses:
+            return getattr(self._reader, name)
+        self._misses -= 1
+        return lambda *_: None
+
+
+def test_joining_too_early_leaves_no_gap(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detached sink that believes to be at the end is not attached before it has what was offered in the meantime."""
+    sizes(monkeypatch)
+
+    def readers(group: str) -> Any:
+        reader = world.stream.reader(group)
+        return reader if group == "consume" else SeesNothingAtFirst(reader)
+
+    lake, live = MemorySink(), MemorySink()
+    consumer = world.consumer({"live": live, "lake": lake}, readers=readers)
+    with running(consumer):
+        lake.gate.clear()
+        for _ in range(20):
+            world.send(20)
+            eventually(lambda: len(live.ids) == world.sent)
+        assert not consumer.health().sinks[1].attached
+        lake.gate.set()
+        for _ in range(10):
+            world.send(3)
+            time.sleep(0.01)
+        eventually(lambda: world.committed() == world.sent)
+    assert lake.ids == live.ids == world.ids()
+
+
 def test_stopping_while_detached(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a detached sink lacks is not committed, and comes again after the start."""
     sizes(monkeypatch)
@@ -351,6 +391,7 @@ def test_overlapping_outcomes_are_never_written_as_one() -> None:
     assert sink.ids == ["p-1", "p-2", "p-3"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_thread_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The consumer does not go on as if nothing had happened: it fails, and is started again by who watches it."""
 

@@ -1,0 +1,77 @@
+"""Listening sockets: who may have them, and whether somebody answers behind them."""
+
+import errno
+import socket
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import Final
+
+from pixelake.clock import SYSTEM, Clock
+from pixelake.errors import PortInUse
+from pixelake.settings import parse_address
+
+BACKLOG: Final = 4_096
+"""Connections that may wait while the collectors are started again; the kernel may have a lower bound."""
+PATIENCE: Final = 1.5
+"""Seconds to wait for a port: the server before us may be dying right now."""
+
+
+def bind(name: str, address: str, clock: Clock = SYSTEM) -> socket.socket:
+    """A listening socket on ``host:port``; `name` is the setting that says so.
+
+    Raises:
+        PortInUse: the address is taken, or cannot be had.
+        SettingsError: it is no address.
+    """
+    host, port = parse_address(name, address)
+    deadline = clock.monotonic() + PATIENCE
+    while True:
+        try:
+            return _listen(host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and clock.monotonic() < deadline:
+                clock.sleep(0.05)  # the server before us may be dying right now
+                continue
+            flag = "--" + name.replace("_", "-")
+            reason = error.strerror or str(error)
+            raise PortInUse(f"cannot listen on {address}: {reason}", f"name another address with {flag}") from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """``host:port`` of a listening socket; the host in brackets if it is IPv6."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reachable(address: str) -> str:
+    """An address that a client on this machine can connect to: the wildcard is none."""
+    host, _, port = address.rpartition(":")
+    wildcards = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing is bound here
+    return f"{wildcards.get(host, host)}:{port}"
+
+
+def healthy(listener: socket.socket, timeout: float = 5.0) -> bool:
+    """Whether somebody answers behind the socket; it accepts long before there is anybody."""
+    host, port = reachable(address_of(listener)).rsplit(":", 1)
+    connection = HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
