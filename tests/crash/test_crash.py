@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.crash.campaign import crash, powercut, why_no_power_cuts
 
 

@@ -129,7 +129,7 @@ def test_nothing_is_committed_that_one_sink_lacks(world: World) -> None:
 
 
 def test_windows(world: World) -> None:
-    """Under a clock that stands still nothing is written; when it moves on, everything at once; at the end, the rest."""
+    """Nothing is written while the clock stands still; when it moves on, everything at once; at the end, the rest."""
     lake = MemorySink()
     consumer = world.consumer({"lake": lake}, window=5.0, batch=2)
     with running(consumer) as stop:
@@ -235,7 +235,7 @@ def test_a_crash_before_the_commit_adds_nothing(world: World) -> None:
 
 
 def test_a_restored_lake_gets_what_the_stream_still_holds(world: World) -> None:
-    """A sink that is behind the stream's commit, or empty, is filled from its own position; the other stays as it is."""
+    """A sink that is behind the stream's commit, or empty, is filled from its own position; others stay as they are."""
     lake, live = MemorySink(), MemorySink()
     world.send(12)
     with running(world.consumer({"live": live, "lake": lake})):

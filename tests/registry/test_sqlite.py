@@ -109,10 +109,10 @@ def test_what_sqlite_says_becomes_an_error_with_a_hint(path: Path) -> None:
 
 
 def _add(path: Path, start: int) -> None:
-    registry = SqliteRegistry(path)
+    registry = SqliteRegistry(path, clock=FakeClock())
     for n in range(start, start + 10):
         registry.add_sites([f"{n}.example"])
-    registry.salts([date.today()])
+    registry.salts([TODAY])
     registry.close()
 
 

@@ -16,7 +16,7 @@ ADDRESSES = {
     "nothing": ("", None),
     "a name": ("localhost", None),
     "NUL": ("1.2.3.4\x00", None),
-    "foreign digits": ("١.٢.٣.٤", None),
+    "foreign digits": ("\u0661.\u0662.\u0663.\u0664", None),
 }
 
 

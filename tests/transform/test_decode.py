@@ -64,6 +64,13 @@ def test_anonymous() -> None:
         assert (event["dnt"], event["gpc"]) == (header == "DNT", header == "Sec-GPC")
 
 
+def test_repeated_urls_are_cut_too() -> None:
+    """What is kept of them as properties holds no unlisted name either."""
+    (event,) = events(hit("/?url=/a%3Fs=1&url=/b%3Fs=1&referrer=/c%3Fs=1&page=/d%3Fref=1"))
+    assert event["url"] == "/a"
+    assert event["properties"] == [("url", ["/a", "/b", "/d?ref=1"])]
+
+
 def test_ignored() -> None:
     """With `ignore` the signal is written down and does nothing. DNT: 0 is no signal."""
     (event,) = events(hit("/?user=a", {"DNT": "1"}), do_not_track="ignore")

@@ -147,6 +147,12 @@ def test_poison() -> None:
     assert (outcome.first, outcome.positions) == ({"p": 5}, {"p": 5})
 
 
+def test_absurd_times() -> None:
+    """A hit from beyond the calendar has an outcome like any other, be it poison."""
+    for at in (-(10**18), 10**18):
+        assert poisoned(batch(hit(at=at)), ValueError()).rejects.num_rows == 1
+
+
 def rows(outcome: Outcome) -> list[tuple[int, str | None]]:
     """Position and id of every outcome."""
     kept = [outcome.events, outcome.rejects]

@@ -134,6 +134,8 @@ def _decode_element(
     if anonymous:
         row[_USER] = None
         properties.pop("user", None)
+    for name in properties.keys() & _URLS:  # a repeated one is a property too
+        properties[name] = [read_page(sent, rules.kept_query).url for sent in properties[name]]
     page = read_page(row[_URL], rules.kept_query) if row[_URL] else _referring_page(head, rules)
     before = read_page(row[_REFERRER], rules.kept_query) if row[_REFERRER] else NO_PAGE
     row[_URL] = page.url or None
@@ -146,6 +148,7 @@ def _decode_element(
 
 
 _SITE, _EVENT, _URL, _USER, _REFERRER = (AT[name] for name in ("site", "event", "url", "user_id", "referrer"))
+_URLS: Final = frozenset({"url", "referrer"})
 _AHEAD: Final = COLUMNS.index("site") - COLUMNS.index("properties")
 """How many columns of the element stand before those of `validate`."""
 

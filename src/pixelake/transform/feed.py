@@ -36,7 +36,8 @@ BUFFER_BYTES: Final = 64 << 20
 PATIENCE: Final = 1.0
 """Seconds that a full buffer may hold up the others before its sink is detached."""
 LOOK: Final = 0.25
-"""Seconds between looks at the clock."""
+"""Most seconds between looks at the clock."""
+_SHORTEST: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +228,8 @@ class Feed:
             while not self._is_due(self._pile):
                 if not self._pile and (self._closing.is_set() or self._state is _State.DETACHED):
                     return False
-                self._changed.wait(LOOK)
+                due = self._pile.since + self.plan.window - self._clock.monotonic() if self._pile else LOOK
+                self._changed.wait(min(LOOK, max(due, _SHORTEST)))
             return True
 
     def _is_due(self, pile: _Pile) -> bool:

@@ -19,7 +19,7 @@ LONGEST_PAUSE: Final = 10.0
 """Seconds."""
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error
+class Stopped(Exception):
     """We are told to stop while something does not work. What is not committed comes again."""
 
 

@@ -14,6 +14,7 @@ from pixelake.warehouse.base import EVENTS
 HOUR: Final = 3_600 * SECOND
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_HOUR: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(hours=1)
 _PROPERTIES: Final = EVENTS.field("properties").type
 
 
@@ -30,8 +31,8 @@ def hour_columns(received_at: Sequence[int]) -> dict[str, Sequence[str]]:
 
 @lru_cache(maxsize=4_096)
 def hour_texts(hour: int) -> tuple[str, str, str, str]:
-    """Year, month, day and hour of an hour since the epoch: zero-padded, UTC."""
-    moment = _EPOCH + timedelta(hours=hour)
+    """Year, month, day, hour of an hour since the epoch: zero-padded, UTC; absurd ones at the ends of the calendar."""
+    moment = _EPOCH + timedelta(hours=min(max(hour, 0), _LAST_HOUR))
     return f"{moment.year:04}", f"{moment.month:02}", f"{moment.day:02}", f"{moment.hour:02}"
 
 

@@ -1,0 +1,101 @@
+"""The consumer with the real parts of one machine: the embedded stream, the lake, the live store."""
+
+import asyncio
+import shutil
+import threading
+from contextlib import closing
+from pathlib import Path
+
+from pixelake.hit import Hit
+from pixelake.registry.sqlite import SqliteRegistry
+from pixelake.stream.sqlite import SqliteWriter
+from pixelake.stream.sqlite_reader import SqliteReader
+from pixelake.transform.consumer import Consumer
+from pixelake.transform.feed import Plan
+from pixelake.transform.judge import Judge
+from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
+from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.seen_sqlite import SqliteSeen
+from tests.judging import hit, rules
+from tests.sinks import eventually
+
+
+def append(folder: Path, hits: list[Hit]) -> None:
+    """Put hits into a new partition of the stream."""
+
+    async def run() -> None:
+        writer = SqliteWriter(folder / "stream", segment_bytes=20_000)
+        for start in range(0, len(hits), 50):
+            await writer.append(hits[start : start + 50])
+        await writer.close()
+
+    asyncio.run(run())
+
+
+def settle(folder: Path, rows: int, batch_size: int = 70) -> None:
+    """Run a consumer until so many rows are in the lake."""
+    registry = SqliteRegistry(folder / "registry" / "registry.sqlite")
+    with (
+        closing(registry),
+        closing(SqliteSeen(folder / "seen.sqlite", 86_400.0, 86_400.0)) as seen,
+        closing(LiveStore(folder / "live.sqlite", 1e9)) as live,
+    ):
+        plans = [
+            Plan(name="live", sink=live, window=0.02, rows=1_000),
+            Plan(name="lake", sink=Lake(folder / "lake"), window=0.1, rows=1_000),
+        ]
+        judge = Judge(rules(), registry, seen)
+        consumer = Consumer(
+            readers=lambda group: SqliteReader(folder / "stream", group),
+            judge=judge,
+            plans=plans,
+            batch_size=batch_size,
+        )
+        stop = threading.Event()
+        thread = threading.Thread(target=consumer.run, args=(stop,))
+        thread.start()
+        try:
+            eventually(lambda: LakeReader(folder / "lake").sums().in_lake >= rows, 60)
+        finally:
+            stop.set()
+            thread.join(30)
+        assert not thread.is_alive()
+
+
+def ids(folder: Path) -> list[str]:
+    """The event ids in the lake, in order; no hit is there twice, and none is a duplicate."""
+    house = Lakehouse(folder / "lake", 20.0, "512MB")
+    table = house.sql("select event_id, hit_id, duplicate from events order by event_id")
+    assert len(set(table["hit_id"].to_pylist())) == table.num_rows
+    assert not any(table["duplicate"].to_pylist())
+    return list(table["event_id"].to_pylist())
+
+
+def test_from_the_stream_to_sql(tmp_path: Path) -> None:
+    """What was put into the stream can be asked for in SQL, once; after a wiped stream new hits follow the old."""
+    sent = [hit(f"/?site=s&event_id={n:04}&user=aws_user") for n in range(600)]
+    append(tmp_path, sent[:200])
+    append(tmp_path, sent[200:400])
+    settle(tmp_path, 400)
+    assert ids(tmp_path) == [f"{n:04}" for n in range(400)]
+    assert len(LiveReader(tmp_path / "live.sqlite").newest(1_000)) == 400
+    shutil.rmtree(tmp_path / "stream")
+    append(tmp_path, sent[400:])
+    settle(tmp_path, 600)
+    assert ids(tmp_path) == [f"{n:04}" for n in range(600)]
+
+
+def test_a_stream_that_is_set_back(tmp_path: Path) -> None:
+    """A copy of the stream from before is judged again in other batches and adds nothing; a new lake gets all of it."""
+    append(tmp_path, [hit(f"/?site=s&event_id={n:04}") for n in range(300)])
+    shutil.copytree(tmp_path / "stream", tmp_path / "copy")
+    settle(tmp_path, 300)
+    shutil.rmtree(tmp_path / "stream")
+    shutil.move(tmp_path / "copy", tmp_path / "stream")
+    append(tmp_path, [hit(f"/?site=s&event_id={n:04}") for n in range(300, 350)])
+    settle(tmp_path, 350, batch_size=1_000)
+    assert ids(tmp_path) == [f"{n:04}" for n in range(350)]
+    shutil.rmtree(tmp_path / "lake")
+    settle(tmp_path, 350)
+    assert ids(tmp_path) == [f"{n:04}" for n in range(350)]
