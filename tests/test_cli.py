@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import pytest
+import structlog
 
 from pixelake import __version__
 from pixelake.cli import run
@@ -20,6 +21,13 @@ KEYS = [
     *("outcomes", "in_lake", "rejected", "withheld", "removed"),
     *("lag_seconds", "oldest_hit_age_seconds"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command that serves sets up the logs of its process, which is ours here."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

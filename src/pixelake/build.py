@@ -12,14 +12,15 @@ from socket import socket
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from pixelake.clock import SYSTEM
 from pixelake.errors import SettingsError
-from pixelake.registry.base import Registry
 from pixelake.settings import Settings, parse_address
 from pixelake.stream.base import Reader, Watcher, Writer
 
 if TYPE_CHECKING:
     from pixelake.dialects.base import Dialect
     from pixelake.operate.status import Status
+    from pixelake.registry.sqlite import SqliteRegistry
     from pixelake.transform.consumer import Consumer
     from pixelake.warehouse.lake import Lake, LakeReader
     from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
@@ -78,7 +79,7 @@ def watcher(settings: Settings) -> Watcher:
 # --- registry and dialects ---
 
 
-def registry(settings: Settings) -> Registry:
+def registry(settings: Settings) -> "SqliteRegistry":
     """The shared memory of the installation."""
     from pixelake.registry.sqlite import SqliteRegistry
 
@@ -171,8 +172,12 @@ def consumer(settings: Settings) -> "Consumer":
 
 def consume(settings: Settings, _: socket | None) -> None:
     """Run the consumer until SIGTERM."""
+    from pixelake.operate import maintain
+
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    salts = registry(settings)
+    maintain.start([maintain.Task("destroy salts", maintain.HOUR, lambda: salts.destroy_salts(SYSTEM.now()))], stop)
     consumer(settings).run(stop, settings.shutdown_timeout)
 
 
