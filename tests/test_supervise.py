@@ -75,8 +75,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
     yield _start
     for running in started:
-        running.process.kill()
-        running.process.wait()
+        running.process.terminate()
+        running.process.wait(30)
 
 
 COLLECT = ("collect", "--collect", "127.0.0.1:0")
