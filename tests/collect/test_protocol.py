@@ -533,7 +533,7 @@ def test_too_many_connections_are_told(disk: FailingWriter, settings: Settings) 
 def test_every_answer_is_counted(collector: Collector) -> None:
     """By status and reason."""
     collector.ask(PIXEL + PIXEL + b"GET /x HTTP/1.1\r\n\r\n")
-    assert collector.office.counts == {("200", ""): 2, ("404", "no_route"): 1}
+    assert collector.office.counts == {(b"200", ""): 2, (b"404", "no_route"): 1}
 
 
 def test_reasons_are_names() -> None:

@@ -26,7 +26,8 @@ class Keeper:
 
     def __init__(self, secret_parameters: Iterable[str]) -> None:
         headers = _either(SECRET_HEADERS)
-        names = _either(secret_parameters)
+        secret = tuple(secret_parameters)
+        names = _either(secret)
         # Suspicion is cheap and may be wrong: a literal or a set of bytes to jump to, then one letter. The second
         # test, on the few that are suspicious, is exact.
         self._suspicious_head = re.compile(
@@ -35,14 +36,15 @@ class Keeper:
         )
         self._secret_line = re.compile(rb"^(?:" + headers + rb"):[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
         # also in a URL that is itself a parameter, and then percent-encoded
-        self._suspicious_target = re.compile(rb"[?&fF6](?i:" + names + rb")(?:=|%3[dD])")
+        self._suspicious_target = _ends_in(secret, b"=")
+        self._suspicious_inner = _ends_in(secret, rb"%3[dD]")
         self._secret_parameter = re.compile(
             rb"((?:[?&]|%3f|%26)(?:" + names + rb")(?:=|%3d))(?:(?!%26|%23)[^&#\s])+", re.IGNORECASE
         )
 
     def target(self, target: bytes) -> bytes:
         """The target with the values of secret parameters taken out."""
-        if self._suspicious_target.search(target) is None:
+        if self._suspicious_target.search(target) is None and self._suspicious_inner.search(target) is None:
             return target
         return self._secret_parameter.sub(rb"\1", target)
 
@@ -54,16 +56,30 @@ class Keeper:
         return self.target(self._secret_line.sub(b"", block))
 
 
+def _ends_in(names: Iterable[str], literal: bytes) -> re.Pattern[bytes]:
+    """What finds a name right in front of a literal: from one literal to the next, and only then a look back."""
+    known = [re.escape(name).encode() for name in names]
+    if not known:
+        return re.compile(b"(?!)")
+    lasts = _letters(name[-1:].decode() for name in known)
+    ends = b"|".join(b"(?<=(?i:" + name + b")" + literal + b")" for name in known)
+    return re.compile(literal + b"(?<=" + lasts + literal + b")(?:" + ends + b")")
+
+
+def _letters(letters: Iterable[str]) -> bytes:
+    return (
+        b"["
+        + re.escape("".join(sorted({case for one in letters for case in one.lower() + one.upper()}))).encode()
+        + b"]"
+    )
+
+
 def _either(names: Iterable[str]) -> bytes:
     return "|".join(map(re.escape, names)).encode() or b"(?!)"
 
 
 def _initials(names: Iterable[str]) -> bytes:
-    return (
-        b"["
-        + "".join(sorted({letter for name in names for letter in name[0].lower() + name[0].upper()})).encode()
-        + b"]"
-    )
+    return _letters(name[0] for name in names)
 
 
 def _rests(names: Iterable[str]) -> bytes:

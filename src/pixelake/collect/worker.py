@@ -111,7 +111,7 @@ def _report(office: Office) -> None:
     """Hand the counts over. Once a second, because a labelled counter costs more than a request's framing."""
     answers = telemetry.counter("pixelake_answers_total")
     for (status, reason), count in office.counts.items():
-        answers.labels(status, reason).inc(count)
+        answers.labels(status.decode(), reason).inc(count)
     office.counts.clear()
     telemetry.gauge("pixelake_connections").set(len(office.connections))
 
