@@ -16,13 +16,15 @@ Partitions whose owner is gone are drained, then removed.
 """
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from pixelake.clock import SYSTEM, Clock
@@ -43,8 +45,13 @@ POLL: Final = 0.02
 """A watcher looks so often, so many seconds apart, at a partition that is changing."""
 
 
+Row = tuple[Position, Position, int, bytes]
+"""First and last position, when the first hit was received (µs UTC), and the hits."""
+_INSERT: Final = "INSERT INTO groups VALUES (?, ?, ?, ?)"
+
+
 class _OwnPartition:
-    """The partition a writer owns: made, filled, rolled, left. Used by one thread."""
+    """The partition a writer owns: made, filled, rolled, left. Used by one thread at a time."""
 
     def __init__(self, stream: Path, clock: Clock) -> None:
         self._clock = clock
@@ -71,20 +78,25 @@ class _OwnPartition:
         self._bytes = 0
         self._opened = self._clock.monotonic()
 
-    def append(self, hits: Sequence[Hit]) -> None:
-        """One transaction, one fsync."""
-        rows = list(self._rows(hits))
-        self._segment.execute("BEGIN IMMEDIATE")
-        self._segment.executemany("INSERT INTO groups VALUES (?, ?, ?, ?)", rows)
-        self._segment.execute("COMMIT")
-        self._next += len(hits)
-        self._bytes += sum(len(row[3]) for row in rows)
-
-    def _rows(self, hits: Sequence[Hit]) -> Iterator[tuple[int, int, int, bytes]]:
+    def encode(self, hits: Sequence[Hit]) -> list[Row]:
+        """The hits as rows with their positions, to be appended next."""
+        rows = []
         for start in range(0, len(hits), ROW_HITS):
             part = hits[start : start + ROW_HITS]
             first = self._next + start
-            yield first, first + len(part) - 1, part[0].received_at, self._codec.encode(part)
+            rows.append((first, first + len(part) - 1, part[0].received_at, self._codec.encode(part)))
+        return rows
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """One transaction, one fsync."""
+        if len(rows) == 1:  # SQLite's own transaction: one call without Python's lock, not three
+            self._segment.execute(_INSERT, rows[0])
+        else:
+            self._segment.execute("BEGIN IMMEDIATE")
+            self._segment.executemany(_INSERT, rows)
+            self._segment.execute("COMMIT")
+        self._next = rows[-1][1] + 1
+        self._bytes += sum(len(row[3]) for row in rows)
 
     def roll(self, size: int, age: float) -> None:
         """Begin a new segment if this one is too large or too old."""
@@ -97,6 +109,50 @@ class _OwnPartition:
         """Let it go; what it holds will be drained."""
         self._segment.close()
         self._lock.release()
+
+
+class _DiskThread:
+    """A thread for what blocks, one thing after the other.
+
+    Under load an executor's hand-overs (a queue, two locks, two futures) cost
+    as much as the commit; this one's are a queue and a wake-up.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[tuple[Callable[[], object], asyncio.Future[None]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
+        self._thread.start()
+
+    def run(self, job: Callable[[], object]) -> asyncio.Future[None]:
+        """Do it; the future of the calling loop tells when it is done, or why not."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._jobs.put((job, done))
+        return done
+
+    def _work(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            job, done = item
+            error: BaseException | None = None
+            try:
+                job()
+            except BaseException as caught:  # noqa: BLE001 - whatever it was, somebody waits for an answer
+                error = caught
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+                done.get_loop().call_soon_threadsafe(_settle, done, error)
+
+    def close(self) -> None:
+        """End behind what is under way."""
+        self._jobs.put(None)
+        self._thread.join()
+
+
+def _settle(done: asyncio.Future[None], error: BaseException | None) -> None:
+    if done.cancelled():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
 
 
 class SqliteWriter:
@@ -115,7 +171,7 @@ class SqliteWriter:
         self._segment_bytes = segment_bytes
         self._segment_age = segment_age
         self._clock = clock
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._thread = _DiskThread()
         self._waiting: list[tuple[Sequence[Hit], asyncio.Future[None]]] = []
         self._commit: asyncio.Task[None] | None = None
         self._when_idle: asyncio.TimerHandle | None = None
@@ -132,27 +188,22 @@ class SqliteWriter:
         await done
 
     async def _commit_waiting(self) -> None:
-        """Commit group after group until nobody waits. The only caller of the commit thread."""
-        loop = asyncio.get_running_loop()
+        """Commit group after group until nobody waits. The only user of the thread."""
         while self._waiting:
             group, self._waiting = self._waiting, []
             hits = [hit for part, _ in group for hit in part]
+            rows = None if self._partition is None else self._partition.encode(hits)
             failure: StreamUnavailable | None = None
             try:
-                await loop.run_in_executor(self._thread, self._write, hits)
+                await self._thread.run(lambda hits=hits, rows=rows: self._write(hits, rows))  # type: ignore[misc]
             except StreamUnavailable as error:
                 failure = error
             except Exception as error:  # noqa: BLE001 - whatever it was, somebody waits for an answer
                 failure = StreamUnavailable(f"cannot commit to the stream: {error!r}")
             for _, done in group:
-                if done.cancelled():
-                    continue
-                if failure:
-                    done.set_exception(failure)
-                else:
-                    done.set_result(None)
+                _settle(done, failure)
         self._commit = None
-        self._roll_later(loop)
+        self._roll_later(asyncio.get_running_loop())
 
     def _roll_later(self, loop: asyncio.AbstractEventLoop) -> None:
         """If no hit comes for so long, the segment is closed all the same: retention counts on its age."""
@@ -165,17 +216,17 @@ class SqliteWriter:
             self._commit = asyncio.create_task(self._roll_idle(self._partition))
 
     async def _roll_idle(self, partition: _OwnPartition) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._roll, partition)
+        await self._thread.run(lambda: self._roll(partition))
         await self._commit_waiting()
 
-    def _write(self, hits: Sequence[Hit]) -> None:
-        """Runs in the commit thread."""
+    def _write(self, hits: Sequence[Hit], rows: Sequence[Row] | None) -> None:
+        """Make the hits durable. `rows` are the same, encoded for the partition we have, if we have one."""
         if self._partition is None and self._clock.monotonic() < self._retry_at:
             raise StreamUnavailable(self._last_failure)
         try:
             if self._partition is None:
                 self._partition = _OwnPartition(self._stream, self._clock)
-            self._partition.append(hits)
+            self._partition.append(rows or self._partition.encode(hits))
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
             raise StreamUnavailable(self._last_failure, "look at the disk of the data folder") from error
@@ -205,9 +256,9 @@ class SqliteWriter:
         if self._when_idle is not None:
             self._when_idle.cancel()
         if self._partition is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._partition.leave)
+            await self._thread.run(self._partition.leave)
             self._partition = None
-        self._thread.shutdown()
+        self._thread.close()
 
 
 class SqliteWatcher:
