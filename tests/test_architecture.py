@@ -15,7 +15,7 @@ import pixelake
 SOURCE = Path(pixelake.__file__).parent
 
 LAYERS = (
-    ("settings", "errors", "telemetry", "clock"),
+    ("settings", "errors", "telemetry", "clock", "disk"),
     ("hit", "event", "reject"),
     ("dialects",),
     ("stream", "registry"),

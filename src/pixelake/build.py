@@ -58,7 +58,10 @@ def writer(settings: Settings) -> Writer:
     from pixelake.stream.sqlite import SqliteWriter
 
     return SqliteWriter(
-        _place(settings, "stream", "stream"), segment_bytes=settings.segment_bytes, segment_age=settings.segment_age
+        _place(settings, "stream", "stream"),
+        segment_bytes=settings.segment_bytes,
+        segment_age=settings.segment_age,
+        reserve=settings.disk_reserve,
     )
 
 

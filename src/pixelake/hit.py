@@ -5,7 +5,7 @@ array of hits, each an array of the fields of `Hit` in order. Fields are only
 ever added at the end, with a default, so that every version still reads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -71,7 +71,29 @@ class Codec:
 
     def encode(self, hits: Sequence[Hit]) -> bytes:
         """The hits as bytes, in order."""
-        return VERSION + self._compressor.compress(_ENCODER.encode(hits))
+        return self.compress(_ENCODER.encode(hits))
+
+    def encode_parts(self, hits: Sequence[Hit], size: int) -> Iterator[tuple[Sequence[Hit], bytes]]:
+        """The hits in parts, in order, each with its bytes; before compression at most `size` bytes, or one hit."""
+        packed = _ENCODER.encode(hits)
+        if len(packed) <= size or len(hits) == 1:
+            yield hits, self.compress(packed)
+            return
+        half = len(hits) // 2
+        yield from self.encode_parts(hits[:half], size)
+        yield from self.encode_parts(hits[half:], size)
+
+    def compress(self, packed: bytes) -> bytes:
+        """What `decode` reads, from the MessagePack of hits."""
+        return VERSION + self._compressor.compress(packed)
+
+    @staticmethod
+    def size(data: bytes) -> int:
+        """About how much memory the hits of encoded `data` take, in bytes; known before they are decoded."""
+        try:
+            return max(0, zstandard.frame_content_size(data[len(VERSION) :]))
+        except zstandard.ZstdError:
+            return 0  # `decode` will say so
 
     def decode(self, data: bytes) -> list[Hit]:
         """The hits of `encode`.

@@ -56,6 +56,9 @@ class Settings:
     max_waiting: int = _setting(
         50_000, "hits", "hits of a worker that may wait for a commit; more are answered 503 `busy`"
     )
+    max_waiting_bytes: int = _setting(
+        67_108_864, "bytes", "of those hits, and of bodies being received; beyond it 503 `busy`"
+    )
     max_connections: int = _setting(
         20_000, "connections", "open connections of a worker; more are answered 503 and closed"
     )
@@ -72,6 +75,9 @@ class Settings:
     segment_age: float = _setting(3_600.0, "s", "a segment of the embedded stream is closed at this age")
     stream_retention: float = _setting(
         86_400.0, "s", "settled hits stay in the stream, with full addresses, for so long"
+    )
+    disk_reserve: int = _setting(
+        67_108_864, "bytes", "must be free on the stream's disk to take hits, so that the lake can still be written"
     )
     # transform
     batch_size: int = _setting(10_000, "hits", "at most so many are judged at once")

@@ -46,6 +46,10 @@ def test_headers_without_secrets_stay_as_they_are() -> None:
         (b"/p?nopassword=x&passwords=y", b"/p?nopassword=x&passwords=y"),
         (b"/password=x", b"/password=x"),
         (b"/p?password", b"/p?password"),
+        (b"/p?a=1&%70assword=x&b=2", b"/p?a=1&%70assword=&b=2"),
+        (b"/p?api%5Fkey=x", b"/p?api%5Fkey="),
+        (b"/p?url=https%3A%2F%2Fa%2F%23api_key%3Dx&c=2", b"/p?url=https%3A%2F%2Fa%2F%23api_key%3D&c=2"),
+        (b"/p?url=%252F%253Fpassword%253Dx%2526b%253D1", b"/p?url=%252F%253Fpassword%253D%2526b%253D1"),
     ],
 )
 def test_secret_parameters_lose_their_values(target: bytes, clean: bytes) -> None:
@@ -58,9 +62,25 @@ def test_a_referrer_loses_them_too() -> None:
     assert kept(b"Referer: https://a/?x=1&password=hunter2") == b"Referer: https://a/?x=1&password=\r\n"
 
 
+@pytest.mark.parametrize(
+    ("body", "clean"),
+    [
+        (b"a=1&password=x&b=2", b"a=1&password=&b=2"),
+        (b'{"a":1,"Password" : "x\\"y","api_key":12,"b":2}', b'{"a":1,"Password" : "","api_key":"","b":2}'),
+        (b'[{"password":null}]', b'[{"password":""}]'),
+        (b'{"nopassword":"x"}', b'{"nopassword":"x"}'),
+        (b"\x1f\x8b\x08password=x", b"\x1f\x8b\x08password=x"),
+    ],
+)
+def test_bodies_lose_them_too(body: bytes, clean: bytes) -> None:
+    """Forms and JSON; what is packed is left to those who unpack it."""
+    assert KEEPER.body(body) == clean
+
+
 def test_no_secret_parameters() -> None:
     """An empty list takes nothing out."""
     assert Keeper([]).target(b"/p?password=x&=y") == b"/p?password=x&=y"
+    assert Keeper([]).body(b'{"password":1}') == b'{"password":1}'
 
 
 @given(

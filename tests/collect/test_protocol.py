@@ -321,6 +321,74 @@ def test_half_closed_clients_get_their_answer(collector: Collector) -> None:
     assert collector.talk(b"GET /pix", end=True) == b""
 
 
+def test_requests_sent_ahead_of_a_half_close_are_answered(collector: Collector, folder: Path) -> None:
+    """All whole ones, although nothing more will come; what is not whole is not."""
+    assert collector.talk(PIXEL * 3 + b"GET /pix", end=True).count(b"HTTP/1.1 200") == 3
+    assert len(kept(folder)) == 3
+
+
+def test_reading_goes_on_after_much_was_sent_ahead(collector: Collector) -> None:
+    """More than the bound of what may wait: reading pauses, and is taken up again."""
+    request = PIXEL[:-2] + b"X: " + b"a" * 400 + b"\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", collector.port)) as client:
+        client.settimeout(5)
+        for count in (300, 1):
+            client.sendall(request * count)
+            received = b""
+            while received.count(GIF) < count:
+                more = client.recv(65_536)
+                assert more
+                received += more
+
+
+def test_clients_that_never_read_are_ended(folder: Path, settings: Settings) -> None:
+    """Their connections do not stay for ever."""
+    running = Collector(replace(settings, header_timeout=2), SqliteWriter(folder))
+    try:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            client.connect(("127.0.0.1", running.port))
+            client.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                client.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" * 1_000_000)
+            assert len(running.office.connections) == 1
+            running.pulse(20)
+            deadline = time.monotonic() + 5
+            while running.office.connections and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert not running.office.connections
+    finally:
+        running.stop()
+
+
+def test_bodies_being_received_are_bounded_together(folder: Path, settings: Settings) -> None:
+    """However many connections send them."""
+    running = Collector(replace(settings, max_waiting_bytes=6_000), SqliteWriter(folder))
+    head = b"POST /events HTTP/1.1\r\nContent-Length: 9000\r\n\r\n"
+    try:
+        with socket.create_connection(("127.0.0.1", running.port)) as first:
+            first.sendall(head + b"a" * 5_000)
+            deadline = time.monotonic() + 5
+            while running.office.receiving < 5_000 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            [answer] = running.ask(head + b"a" * 5_000)
+            assert (answer.status, answer.headers["x-pixelake"]) == (503, "busy")
+        deadline = time.monotonic() + 5
+        while running.office.receiving and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert running.office.receiving == 0
+        assert [answer.status for answer in running.ask(head.replace(b"9000", b"5") + b"hello")] == [204]
+    finally:
+        running.stop()
+
+
+def test_a_body_in_countless_pieces_is_refused(collector: Collector) -> None:
+    """Each piece costs a call."""
+    chunks = b"1\r\na\r\n" * 9_000
+    [answer] = collector.ask(b"POST /events HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks * 5)
+    assert answer.status == 413
+
+
 def test_bodies_in_all_framings(collector: Collector, folder: Path) -> None:
     """By length, chunked, and on a GET; after a chunked one the connection ends."""
     chunked = b"POST /events HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
@@ -523,7 +591,7 @@ def test_too_many_connections_are_told(disk: FailingWriter, settings: Settings) 
             client.sendall(PIXEL)
             assert client.recv(1_000).startswith(b"HTTP/1.1 200")
             [answer] = running.ask(b"")
-            assert (answer.status, answer.headers["x-pixelake"]) == (503, "connections")
+            assert (answer.status, answer.headers["x-pixelake"], answer.body) == (503, "connections", GIF)
             client.sendall(PIXEL)
             assert client.recv(1_000).startswith(b"HTTP/1.1 200")
     finally:

@@ -213,6 +213,81 @@ def test_an_unwritable_folder_is_unavailable(tmp_path: Path) -> None:
         append(SqliteWriter(tmp_path / "stream"), hits(0, 1))
 
 
+def test_one_bad_partition_does_not_hold_the_others(folder: Path) -> None:
+    """The error is told, and whoever reads on gets the rest."""
+    for start in (0, 10, 20):
+        append(SqliteWriter(folder), hits(start, 5), close=True)
+    [path] = segment.segments(segment.partitions(folder)[0])
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE groups SET data = zeroblob(9)")
+    other.close()
+    reader = SqliteReader(folder, "g")
+    found, errors = [], 0
+    for _ in range(6):
+        try:
+            found += numbers([batch] if (batch := reader.read(10, 0)) else [])
+        except StreamError:
+            errors += 1
+    assert (len(found), errors) == (10, 1)
+
+
+def test_a_copied_partition_is_not_read(folder: Path) -> None:
+    """Not under a name that is no partition's, and not under one that could be."""
+    append(SqliteWriter(folder), hits(0, 5), close=True)
+    [partition] = segment.partitions(folder)
+    shutil.copytree(partition, folder / f"{partition.name}.bak")
+    (folder / "lost+found").mkdir()
+    assert numbers(drain(SqliteReader(folder, "g"))) == list(range(5))
+    assert len(SqliteWatcher(folder).extents()) == 1
+    shutil.copytree(partition, folder / "ffffffffffff")
+    with pytest.raises(StreamError, match="belongs to partition"):
+        drain(SqliteReader(folder, "other"))
+
+
+def test_nothing_is_acknowledged_that_nobody_will_find(folder: Path) -> None:
+    """If the folder is taken away under the writer, the commit fails, and the next one begins a new partition."""
+    hands = Hands()
+    writer = SqliteWriter(folder, clock=hands)
+    append(writer, hits(0, 1))
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with pytest.raises(StreamUnavailable):
+        append(writer, hits(1, 1))
+    hands.time = 5
+    append(writer, hits(2, 1))
+    assert numbers(drain(SqliteReader(folder, "g"))) == [2]
+
+
+def test_a_reserve_is_left_on_the_disk(folder: Path) -> None:
+    """So that what is in the stream can still be settled."""
+    folder.mkdir(parents=True)
+    with pytest.raises(StreamUnavailable, match="MB left"):
+        append(SqliteWriter(folder, reserve=1 << 60), hits(0, 1))
+
+
+def test_drained_partitions_need_no_file_but_their_lock(folder: Path) -> None:
+    """There may be hundreds of them, each from a restart of a day."""
+    for start in range(20):
+        append(SqliteWriter(folder), hits(start, 1), close=True)
+    reader = SqliteReader(folder, "g", clock=(hands := Hands()))
+    assert len(numbers(drain(reader))) == 20
+    hands.time = 5
+    reader.read(1, 0)
+    handles = [handle for handle in Path("/proc/self/fd").iterdir() if handle.is_symlink()]
+    ours = [path for handle in handles if folder in (path := handle.readlink()).parents and path.parent != folder]
+    assert len(ours) == 20
+    assert all(path.suffix == ".lock" for path in ours)
+
+
+def test_batches_are_bounded_in_bytes(folder: Path) -> None:
+    """Large hits come in small batches, and in small rows."""
+    large = [Hit(1, "", "", "POST", b"/?n=%d" % n, b"", os.urandom(1 << 20)) for n in range(40)]
+    append(SqliteWriter(folder), large)
+    batches = drain(SqliteReader(folder, "g"), limit=10_000)
+    assert numbers(batches) == list(range(40))
+    assert max(sum(len(hit.body) for hit in batch.hits) for batch in batches) <= 21 << 20
+
+
 def test_damage_is_an_error_not_a_hit(folder: Path) -> None:
     """A row that was changed on the disk is not half-read."""
     append(SqliteWriter(folder), hits(0, 100), close=True)

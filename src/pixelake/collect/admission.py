@@ -30,9 +30,10 @@ class Waiting(Protocol):
 class Group:
     """The hits of one turn, and who waits for them."""
 
-    __slots__ = ("connections", "hits")
+    __slots__ = ("connections", "hits", "size")
 
     def __init__(self) -> None:
+        self.size = 0
         self.hits: list[Hit] = []
         self.connections: list[Waiting] = []
 
@@ -51,20 +52,29 @@ class Desk:
         writer: the partition of this process.
         deadline: seconds after which an answer is given without the disk's word.
         max_waiting: hits that may wait for a commit.
+        max_bytes: bytes they may have together.
         durable: answer after the commit; else as soon as the hit is taken in.
     """
 
     def __init__(
-        self, writer: Writer, *, deadline: float, max_waiting: int, durable: bool = True, clock: Clock = SYSTEM
+        self,
+        writer: Writer,
+        *,
+        deadline: float,
+        max_waiting: int,
+        max_bytes: int,
+        durable: bool = True,
+        clock: Clock = SYSTEM,
     ) -> None:
         self._writer = writer
         self._deadline = deadline
         self._max_waiting = max_waiting
+        self._max_bytes = max_bytes
         self._durable = durable
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._open: Group | None = None
-        self._waiting = 0
+        self._waiting = self._bytes = 0
         self._appends: set[asyncio.Task[None]] = set()
         self.last_failure = ""
         self._hits = telemetry.counter("pixelake_hits_total")
@@ -73,14 +83,17 @@ class Desk:
 
     def admit(self, hit: Hit, connection: Waiting) -> str:
         """Take a hit in; the reason if not."""
-        if self._waiting >= self._max_waiting:
+        if self._waiting >= self._max_waiting or self._bytes >= self._max_bytes:
             return "busy"
+        size = len(hit.target) + len(hit.headers) + len(hit.body)
         self._waiting += 1
+        self._bytes += size
         group = self._open
         if group is None:
             group = self._open = Group()
             self._loop.call_soon(self._close_group)
         group.hits.append(hit)
+        group.size += size
         if self._durable:
             group.connections.append(connection)
             connection.group = group
@@ -112,6 +125,7 @@ class Desk:
         finally:
             timer.cancel()
             self._waiting -= len(group.hits)
+            self._bytes -= group.size
             self._gauge.set(self._waiting)
 
     async def close(self) -> None:

@@ -40,7 +40,6 @@ REFUSALS: Final = {
     "undecided": Refusal("503 Service Unavailable", 1, "the disk did not confirm in time; the hit may still be kept"),
     "unavailable": Refusal("503 Service Unavailable", 2, "the stream cannot make the hit durable"),
     "connections": Refusal("503 Service Unavailable", 1, "too many open connections"),
-    "stopping": Refusal("503 Service Unavailable", 1, "the server is stopping"),
 }
 """Reason, as in ``X-Pixelake`` and in the counter -> what it is."""
 
@@ -98,7 +97,9 @@ class Answers:
         """204 to OPTIONS: what a page may send here."""
         return (
             b"HTTP/1.1 204 No Content\r\n" + self._date + _COMMON + cors(head) + b"Allow: " + methods + b"\r\n"
-            b"Access-Control-Allow-Methods: " + methods + b"\r\nAccess-Control-Allow-Headers: content-type\r\n"
+            b"Access-Control-Allow-Methods: "
+            + methods
+            + b"\r\nAccess-Control-Allow-Headers: content-type, content-encoding\r\n"
             b"Access-Control-Max-Age: 86400\r\n" + connection + b"\r\n"
         )
 

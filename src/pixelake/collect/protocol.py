@@ -29,6 +29,8 @@ from pixelake.hit import Hit
 
 END: Final = b"\r\n\r\n"
 CR: Final = 13
+MAX_PIECES: Final = 20_000
+"""Pieces of a body; each costs a call, however small it is."""
 DRAIN_SECONDS: Final = 3.0
 """How long a refused client may go on sending before the connection is closed."""
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
@@ -45,6 +47,7 @@ class Limits:
 
     max_head: int
     max_body: int
+    max_receiving: int
     header_timeout: float
     idle_timeout: float
     max_connections: int
@@ -61,6 +64,7 @@ class Office:
         ready: tells why the process cannot take hits now, or ``""``.
         tick: counts seconds; connections note it, so that a sweep finds those that are too slow.
         counts: answers by status and reason since somebody last emptied it.
+        receiving: bytes of all bodies that are being received.
         stopping: each connection ends with its next answer.
     """
 
@@ -74,6 +78,7 @@ class Office:
     connections: "set[Connection]" = field(default_factory=set)
     counts: Counter[tuple[bytes, str]] = field(default_factory=Counter)
     tick: int = 0
+    receiving: int = 0
     stopping: bool = False
 
 
@@ -81,8 +86,8 @@ class Connection(asyncio.Protocol):
     """See the module. ``group`` is the group of hits it waits for, or None."""
 
     __slots__ = (
-        "_answer", "_body", "_broken", "_buffer", "_complete", "_head_bytes", "_keep", "_method", "_office",
-        "_parser", "_paused", "_peer", "_rest", "_since", "_transport", "busy", "group",
+        "_answer", "_body", "_broken", "_buffer", "_complete", "_eof", "_head_bytes", "_held", "_keep", "_method",
+        "_office", "_parser", "_paused", "_peer", "_pieces", "_rest", "_since", "_transport", "busy", "group",
     )  # fmt: skip
 
     def __init__(self, office: Office) -> None:
@@ -91,10 +96,14 @@ class Connection(asyncio.Protocol):
         self.busy = False  # a request is being received or answered
         self._since = office.tick  # when it began, or when the last one was answered
         self._buffer = b""  # the beginning of a head, or what the client sent ahead
-        self._body: list[bytes] | None = None  # being received, if not None
+        self._head_bytes = b""
+        self._body: bytearray | None = None  # being received, if not None
+        self._pieces = 0  # in how many pieces it came
         self._rest = 0  # bytes of the body still to come; -1: chunked
         self._broken = False  # refused for good: whatever comes is thrown away
         self._paused = False  # the client does not read its answers
+        self._held = False  # we do not read
+        self._eof = False  # the client will send no more
         self._keep = STAY
         self._method = "GET"
         self._answer = Answer.EMPTY
@@ -109,23 +118,28 @@ class Connection(asyncio.Protocol):
         office = self._office
         office.connections.add(self)
         if len(office.connections) > office.limits.max_connections:
-            self._refuse_and_close("connections")
+            self._refuse_and_close("connections", image=True)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         """The client went. Its hit, if it waits for a commit, stays."""
         self._office.connections.discard(self)
+        self._end_body()
         self._transport = None
         self.group = None
         del self._parser  # it refers to us: let the reference count end both
 
     def eof_received(self) -> bool:
-        """The client will send no more; if a whole request is in work, it still gets its answer."""
-        self._keep = CLOSE
+        """The client will send no more; whole requests that it has sent still get their answers."""
+        self._eof = True
         return self.busy and self._body is None and not self._broken
 
     def pause_writing(self) -> None:
         """The client does not read its answers: take no more of its requests."""
         self._paused = True
+        self._hold()
+
+    def _hold(self) -> None:
+        self._held = True
         if self._transport is not None:
             self._transport.pause_reading()
 
@@ -137,9 +151,14 @@ class Connection(asyncio.Protocol):
     def sweep(self) -> None:
         """Called each second: end what is silent or too slow."""
         limits, waited = self._office.limits, self._office.tick - self._since
-        if self._broken or self._transport is None or (self.busy and self._body is None):
+        if self._transport is None:
             return
-        if self.busy or self._buffer:
+        if self._broken or self._paused:
+            if waited > limits.header_timeout + DRAIN_SECONDS:
+                self._transport.abort()  # it neither reads nor goes
+        elif self.busy and self._body is None:
+            return
+        elif self.busy or self._buffer:
             if waited > limits.header_timeout:
                 self._refuse_and_close("timeout")
         elif waited > limits.idle_timeout or self._office.stopping:
@@ -162,8 +181,8 @@ class Connection(asyncio.Protocol):
             self._buffer += data
             if not self.busy:
                 self._cut()
-            elif len(self._buffer) > self._office.limits.max_head and self._transport is not None:
-                self._transport.pause_reading()
+            elif len(self._buffer) > self._office.limits.max_head:
+                self._hold()
         else:
             self._since = self._office.tick
             end = data.find(END)
@@ -173,8 +192,8 @@ class Connection(asyncio.Protocol):
                 self._buffer = data
                 self._cut()
 
-    def _cut(self) -> None:
-        """Cut one head off the buffer, if it holds a whole one."""
+    def _cut(self) -> bool:
+        """Cut one head off the buffer, if it holds a whole one. Whether more is to come of it, or of the rest."""
         limit = self._office.limits.max_head
         buffer = self._buffer = self._buffer.lstrip(b"\r\n")  # RFC 9112 2.2: empty lines before a request
         end = buffer.find(END)
@@ -185,6 +204,7 @@ class Connection(asyncio.Protocol):
             self._head(buffer[: end + 4])
         elif buffer and (b"\n\n" in buffer or not buffer[:1].isalpha()):  # can never become a head: do not wait
             self._refuse_and_close("bad_request")
+        return self.busy or self._broken or END in self._buffer
 
     def _head(self, head: bytes) -> None:
         """A whole head: let llhttp judge it, then wait for a body or go on."""
@@ -229,7 +249,8 @@ class Connection(asyncio.Protocol):
         if self._rest > self._office.limits.max_body:
             self._refuse_and_close("body_too_large")
             return
-        self._body = []
+        self._body = bytearray()
+        self._pieces = 0
         if self._buffer:
             data, self._buffer = self._buffer, b""
             self._more_body(data)
@@ -246,21 +267,30 @@ class Connection(asyncio.Protocol):
             if not self._complete:  # what follows a whole body is another matter
                 self._refuse_and_close("bad_request")
                 return
-        body = self._body or []
-        if sum(map(len, body)) > self._office.limits.max_body:
+        limits, body = self._office.limits, self._body or b""
+        if len(body) > limits.max_body or self._pieces > MAX_PIECES:
             self._refuse_and_close("body_too_large")
         elif self._complete:
-            self._body = None
+            self._end_body()
             if self._rest < 0:
                 self._keep = CLOSE
-            self._request(self._head_bytes, b"".join(body))
+            self._request(self._head_bytes, bytes(body))
+        elif self._office.receiving > limits.max_receiving:
+            self._refuse_and_close("busy")
+
+    def _end_body(self) -> None:
+        if self._body is not None:
+            self._office.receiving -= len(self._body)
+            self._body = None
 
     # --- llhttp's side
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body, without its chunk framing."""
         if self._body is not None and not self._complete:
-            self._body.append(data)
+            self._body += data
+            self._pieces += 1
+            self._office.receiving += len(data)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -295,6 +325,8 @@ class Connection(asyncio.Protocol):
             return
         self._answer = route.answer
         now, peer, keeper = office.clock.now(), self._peer, office.keeper
+        if body:
+            body = keeper.body(body)
         hit = Hit(now, peer, peer, method, keeper.target(target), keeper.headers(head, line_end), body)
         reason = office.desk.admit(hit, self)
         if reason:
@@ -347,19 +379,24 @@ class Connection(asyncio.Protocol):
         if self._keep is CLOSE:
             self._broken = True
             transport.close()
-        elif self._buffer:
+        elif self._buffer or self._held:
             asyncio.get_running_loop().call_soon(self._advance)
+        elif self._eof:
+            transport.close()
 
     def _advance(self) -> None:
-        """Go on with what the client sent ahead."""
+        """Go on with what the client sent ahead, or read on."""
         if self.busy or self._broken or self._paused or self._transport is None:
             return
-        if self._buffer:
-            self._cut()
-        if not self.busy and not self._broken:
+        if self._buffer and self._cut():
+            return
+        if self._eof:
+            self._transport.close()
+        elif self._held:
+            self._held = False
             self._transport.resume_reading()
 
-    def _refuse_and_close(self, reason: str) -> None:
+    def _refuse_and_close(self, reason: str, *, image: bool = False) -> None:
         """Answer, say no more, and read on for a while without listening.
 
         To close at once would reset the connection under a client that is still
@@ -367,16 +404,17 @@ class Connection(asyncio.Protocol):
         """
         self._broken = True
         self._buffer = b""
-        self._body = None
+        self._end_body()
         transport = self._transport
         if transport is None:
             return
-        answer = self._office.answers.refusal(reason, CLOSE)
+        extra = b"" if image else cors(self._head_bytes)
+        answer = self._office.answers.refusal(reason, CLOSE, image=image, extra=extra)
         self._office.counts[answer[9:12], reason] += 1
         transport.write(answer)
         if transport.can_write_eof():
             transport.write_eof()
-        asyncio.get_running_loop().call_later(DRAIN_SECONDS, transport.close)
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, transport.abort)
 
 
 def _route(routes: Mapping[bytes, Route], target: bytes) -> tuple[bytes, Route | None]:

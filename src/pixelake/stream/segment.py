@@ -7,13 +7,15 @@ folder for the WAL it makes; for the database file and the folders that is done
 here.
 """
 
-import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from pixelake.stream.base import Position
+from pixelake.disk import sync
+from pixelake.errors import StreamError
+from pixelake.stream.base import Partition, Position
 
 SCHEMA_VERSION: Final = 1
 
@@ -25,16 +27,11 @@ CREATE TABLE groups(
     received_at INTEGER NOT NULL,   -- of the first, µs UTC
     data BLOB NOT NULL              -- pixelake.hit.Codec
 );
+CREATE TABLE about(partition TEXT NOT NULL);
 """
 
-
-def sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+_PARTITION: Final = re.compile("[0-9a-f]{12}")
+_SEGMENT: Final = re.compile(r"\d{20}\.sqlite")
 
 
 def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
@@ -49,7 +46,20 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def create(folder: Path, first: Position) -> None:
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Make sure that a segment lies in the folder it was made for: a copy under another name would count twice.
+
+    Raises:
+        StreamError: it does not.
+    """
+    (partition,) = connection.execute("SELECT partition FROM about").fetchone()
+    if partition != path.parent.name:
+        raise StreamError(
+            f"{path} belongs to partition {partition}", "a copied folder counts twice: move it out of the stream"
+        )
+
+
+def create(folder: Path, partition: Partition, first: Position) -> None:
     """Make an empty segment; it is durable, and so is its name.
 
     The file gets its name only when it is whole, so that nobody opens half of it.
@@ -61,6 +71,7 @@ def create(folder: Path, first: Position) -> None:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA fullfsync=1")
         connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+        connection.execute("INSERT INTO about VALUES (?)", (partition,))
     sync(nursery)
     nursery.rename(folder / f"{first:020d}.sqlite")
     sync(folder)
@@ -68,14 +79,14 @@ def create(folder: Path, first: Position) -> None:
 
 def segments(folder: Path) -> list[Path]:
     """The segments of a partition, oldest first."""
-    return sorted(folder.glob("*.sqlite"))
+    return sorted(path for path in folder.iterdir() if _SEGMENT.fullmatch(path.name))
 
 
 def partitions(stream: Path) -> list[Path]:
-    """The folders of the partitions."""
+    """The folders of the partitions. Whatever else lies there is not ours."""
     if not stream.exists():
         return []
-    return sorted(path for path in stream.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(path for path in stream.iterdir() if _PARTITION.fullmatch(path.name) and path.is_dir())
 
 
 def last_position(path: Path) -> Position:

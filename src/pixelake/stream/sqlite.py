@@ -28,6 +28,7 @@ from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from pixelake.clock import SYSTEM, Clock
+from pixelake.disk import free, sync
 from pixelake.errors import StreamError, StreamUnavailable
 from pixelake.hit import Codec, Hit
 from pixelake.stream import segment
@@ -36,8 +37,10 @@ from pixelake.stream.flock import Flock
 
 T = TypeVar("T")
 
-ROW_HITS: Final = 4_096
-"""Most hits of a row, so that a reader's batch stays small after a stall."""
+ROW_BYTES: Final = 4 << 20
+"""Most bytes of a row before compression, for the sake of its readers; one hit alone may have more."""
+RESERVE_CHECK: Final = 1.0
+"""Seconds between looks at what is free on the disk."""
 RETRY_AFTER: Final = 1.0
 """Seconds between attempts to begin a partition after a failure."""
 LOOKS: Final = 20
@@ -63,45 +66,52 @@ class _OwnPartition:
         try:
             self._lock = Flock(nursery / "owner.lock")
             self._lock.acquire()
-            segment.create(nursery, 1)
+            segment.create(nursery, self.name, 1)
             nursery.rename(self._folder)
         except BaseException:
             shutil.rmtree(nursery, ignore_errors=True)
             raise
-        segment.sync(stream)
-        segment.sync(stream.parent)
+        sync(stream)
+        sync(stream.parent)
         self._next: Position = 1
         self._open_segment()
 
     def _open_segment(self) -> None:
-        self._segment = segment.connect(segment.segments(self._folder)[-1], write=True)
+        self._path = segment.segments(self._folder)[-1]
+        self._segment = segment.connect(self._path, write=True)
+        self._inode = self._path.stat().st_ino
         self._bytes = 0
         self._opened = self._clock.monotonic()
 
     def encode(self, hits: Sequence[Hit]) -> list[Row]:
         """The hits as rows with their positions, to be appended next."""
-        rows = []
-        for start in range(0, len(hits), ROW_HITS):
-            part = hits[start : start + ROW_HITS]
-            first = self._next + start
-            rows.append((first, first + len(part) - 1, part[0].received_at, self._codec.encode(part)))
+        rows, first = [], self._next
+        for part, data in self._codec.encode_parts(hits, ROW_BYTES):
+            rows.append((first, first + len(part) - 1, part[0].received_at, data))
+            first += len(part)
         return rows
 
     def append(self, rows: Sequence[Row]) -> None:
-        """One transaction, one fsync."""
+        """One transaction, one fsync.
+
+        Raises:
+            sqlite3.Error, OSError: the rows may or may not be durable.
+        """
         if len(rows) == 1:  # SQLite's own transaction: one call without Python's lock, not three
             self._segment.execute(_INSERT, rows[0])
         else:
             self._segment.execute("BEGIN IMMEDIATE")
             self._segment.executemany(_INSERT, rows)
             self._segment.execute("COMMIT")
+        if self._path.stat().st_ino != self._inode:  # we wrote to a file that nobody will find
+            raise FileNotFoundError(f"{self._path} was replaced under our hands")
         self._next = rows[-1][1] + 1
         self._bytes += sum(len(row[3]) for row in rows)
 
     def roll(self, size: int, age: float) -> None:
         """Begin a new segment if this one is too large or too old."""
         if self._bytes >= size or (self._bytes and self._clock.monotonic() - self._opened >= age):
-            segment.create(self._folder, self._next)
+            segment.create(self._folder, self.name, self._next)
             self._segment.close()
             self._open_segment()
 
@@ -160,16 +170,26 @@ class SqliteWriter:
 
     Hits that arrive while a commit is under way share the next one, so the
     delay of a commit adapts to the load: none when idle, full groups when busy.
+    `reserve` is what must be free on the disk, in bytes, to take hits.
+
     After a failed commit the partition is left and a new one begun, because
     the state of its last pages is not known (a second fsync may lie).
     """
 
     def __init__(
-        self, stream: Path, *, segment_bytes: int = 1 << 27, segment_age: float = 3600.0, clock: Clock = SYSTEM
+        self,
+        stream: Path,
+        *,
+        segment_bytes: int = 1 << 27,
+        segment_age: float = 3600.0,
+        reserve: int = 0,
+        clock: Clock = SYSTEM,
     ) -> None:
         self._stream = stream
         self._segment_bytes = segment_bytes
         self._segment_age = segment_age
+        self._reserve = reserve
+        self._enough_until = 0.0
         self._clock = clock
         self._thread = _DiskThread()
         self._waiting: list[tuple[Sequence[Hit], asyncio.Future[None]]] = []
@@ -223,6 +243,7 @@ class SqliteWriter:
         """Make the hits durable. `rows` are the same, encoded for the partition we have, if we have one."""
         if self._partition is None and self._clock.monotonic() < self._retry_at:
             raise StreamUnavailable(self._last_failure)
+        self._check_reserve()
         try:
             if self._partition is None:
                 self._partition = _OwnPartition(self._stream, self._clock)
@@ -231,6 +252,15 @@ class SqliteWriter:
             self._fail(error)
             raise StreamUnavailable(self._last_failure, "look at the disk of the data folder") from error
         self._roll(self._partition)
+
+    def _check_reserve(self) -> None:
+        """Leave the consumer room to settle what is there, so that a full disk gets well by itself."""
+        now = self._clock.monotonic()
+        if self._reserve and now >= self._enough_until:
+            left = free(self._stream.parent)
+            if left < self._reserve:
+                raise StreamUnavailable(f"the disk has only {left >> 20} MB left", "make room, or lower disk_reserve")
+            self._enough_until = now + RESERVE_CHECK
 
     def _roll(self, partition: _OwnPartition) -> None:
         """A failed roll must not fail the hits that are durable already: the next commit begins a new partition."""

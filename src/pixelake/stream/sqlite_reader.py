@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.disk import sync
 from pixelake.errors import StreamError
 from pixelake.hit import Codec, Hit
 from pixelake.stream import segment
@@ -21,8 +24,14 @@ POLL: Final = 0.02
 """Seconds between looks at an idle stream."""
 RESCAN: Final = 1.0
 """Seconds between looks for new partitions."""
+HOLD_BACK: Final = 30.0
+"""Seconds until a partition is looked at again that could not be read."""
+BATCH_BYTES: Final = 16 << 20
+"""Most bytes of a batch; one row may have more."""
 SWEEP: Final = 10.0
 """Seconds between sweeps for what may be forgotten."""
+
+_LOG = structlog.get_logger()
 
 
 class _Cursor:
@@ -31,6 +40,8 @@ class _Cursor:
     def __init__(self, folder: Path, lock: Flock, at: Position) -> None:
         self.folder = folder
         self.at = at
+        self.finished = False
+        """Read to its end, and its owner is gone: nothing can come any more."""
         self._lock = lock
         self._path: Path | None = None
         self._segment: sqlite3.Connection | None = None
@@ -73,8 +84,28 @@ class _Cursor:
         if target is None:
             return False
         self.rest()
-        self._segment, self._path = segment.connect(target), target
+        connection = segment.connect(target)
+        try:
+            segment.check(connection, target)
+        except BaseException:
+            connection.close()
+            raise
+        self._segment, self._path = connection, target
         return True
+
+    def look_for_the_end(self) -> None:
+        """Close what will never be needed again: file handles are few, and drained partitions may be many."""
+        owner = Flock(self.folder / "owner.lock")
+        try:
+            if owner.acquire():
+                with closing(self.rows()) as rows:
+                    self.finished = next(rows, None) is None
+        except (sqlite3.Error, StreamError, OSError):
+            return  # whoever reads it will say so
+        finally:
+            owner.release()
+        if self.finished:
+            self.rest()
 
     def _came_late(self) -> bool:
         """Rows may have been added between our last look and the roll to the next segment."""
@@ -122,7 +153,9 @@ class SqliteReader:
         self._start: Mapping[Partition, Position] | None = None
         self._cursors: dict[Partition, _Cursor] = {}
         self._decoded: dict[Partition, _Decoded] = {}
-        self._turn = 0
+        self._held_back: dict[Partition, float] = {}
+        self._has_committed = False
+        self._last: Partition = ""
         self._scan_at = self._sweep_at = clock.monotonic()
 
     def read(self, limit: int, wait: float) -> Batch | None:
@@ -130,17 +163,25 @@ class SqliteReader:
         deadline = time.monotonic() + wait
         while True:
             self._scan()
-            names = list(self._cursors)
-            for step in range(len(names)):
-                name = names[(self._turn + step) % len(names)]
+            for name in self._in_turn():
+                self._last = name
                 batch = self._take(name, limit)
                 if batch is not None:
-                    self._turn += step + 1
                     return batch
             rest = deadline - time.monotonic()
             if rest <= 0:
                 return None
             time.sleep(min(POLL, rest))
+
+    def _in_turn(self) -> list[Partition]:
+        """The partitions that may have something, beginning behind the last one that was read."""
+        now = self._clock.monotonic()
+        names = [
+            name
+            for name, cursor in self._cursors.items()
+            if not cursor.finished and now >= self._held_back.get(name, now)
+        ]
+        return [name for name in names if name > self._last] + [name for name in names if name <= self._last]
 
     def _scan(self) -> None:
         """Take what partitions are free."""
@@ -152,7 +193,12 @@ class SqliteReader:
                 lock = Flock(folder / f"reader-{self._group}.lock")
                 if lock.acquire():
                     self._cursors[folder.name] = _Cursor(folder, lock, self._begin_behind(folder.name))
-        self._sweep()
+        self._cursors = dict(sorted(self._cursors.items()))
+        for name, cursor in self._cursors.items():
+            if not cursor.finished and name not in self._decoded and name not in self._held_back:
+                cursor.look_for_the_end()
+        if self._has_committed:
+            self._sweep()
 
     def _begin_behind(self, name: Partition) -> Position:
         if self._start is not None:
@@ -174,18 +220,21 @@ class SqliteReader:
         """Whole rows until there are `limit` hits. A row behind a gap waits for the next call."""
         cursor = self._cursors[name]
         hits: list[Hit] = []
-        begin = 0
+        begin = size = 0
         try:
             with closing(cursor.rows()) as rows:
                 for first, data in rows:
-                    if hits and (len(hits) >= limit or first != begin + len(hits)):
+                    size += self._codec.size(data)
+                    if hits and (len(hits) >= limit or size > BATCH_BYTES or first != begin + len(hits)):
                         break
                     begin = begin or first
                     hits.extend(self._codec.decode(data))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StreamError) as error:
             cursor.rest()
+            self._held_back[name] = self._clock.monotonic() + HOLD_BACK
             message = f"cannot read partition {name}: {error}"
-            raise StreamError(message, "look at the disk of the data folder") from error
+            raise StreamError(message, "the others go on; look at the disk of the data folder") from error
+        self._held_back.pop(name, None)
         if not hits:
             return None
         skip = max(0, cursor.at + 1 - begin)  # a rewind may point into the middle of a row
@@ -194,17 +243,25 @@ class SqliteReader:
     def commit(self, positions: Mapping[Partition, Position]) -> None:
         """Never return hits up to these positions to this group again."""
         self._committed.put(positions)
+        self._has_committed = True
         self._sweep()
 
     def _sweep(self) -> None:
         if self._clock.monotonic() >= self._sweep_at:
             self._sweep_at = self._clock.monotonic() + SWEEP
             for name in list(self._cursors):
-                self._forget(name)
+                try:
+                    self._forget(name)
+                except (sqlite3.Error, OSError) as error:
+                    _LOG.warning("cannot forget old hits", partition=name, error=str(error))
 
     def _forget(self, name: Partition) -> None:
         """Unlink what every group has settled and what is old enough; never the newest segment of a living owner."""
         folder = self._stream / name
+        if not folder.exists():  # somebody wiped it
+            self._decoded.pop(name, None)
+            self._cursors.pop(name).close()
+            return
         settled = self._committed.lowest(name)
         horizon = self._clock.now() - int(self._retention * SECOND)
         paths = segment.segments(folder)
@@ -212,15 +269,15 @@ class SqliteReader:
             if int(following.stem) > settled + 1 or segment.newest_at(path) > horizon:
                 return
             segment.unlink(path)
-        newest = paths[-1]
-        if segment.last_position(newest) > settled or segment.touched_at(newest) > horizon:
+        newest = paths[-1] if paths else None
+        if newest and (segment.last_position(newest) > settled or segment.touched_at(newest) > horizon):
             return
         owner = Flock(folder / "owner.lock")
         if owner.acquire():
             self._decoded.pop(name, None)
             self._cursors.pop(name).close()
             shutil.rmtree(folder)
-            segment.sync(self._stream)
+            sync(self._stream)
             self._committed.forget(name)
             owner.release()
 
@@ -230,6 +287,7 @@ class SqliteReader:
         self._decoded.clear()
         for name, cursor in self._cursors.items():
             cursor.at = self._start.get(name, 0)
+            cursor.finished = False
             cursor.rest()
 
     def close(self) -> None:
