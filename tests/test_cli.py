@@ -1,6 +1,8 @@
 """Tests of `pixelake.cli`: what commands print, and how they fail. Other programs script this."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -136,6 +138,9 @@ FAILURES = {
     "no data folder for sql": (["sql", "select 1", "--data", "/nowhere/data"], 1, "--data"),
     "bad SQL": (["sql", "selec 1", "--data", "{}"], 1, "("),
     "SQL that writes": (["sql", "create table x (a int)", "--data", "{}"], 1, "("),
+    "no SQL": (["sql", "", "--data", "{}"], 1, "write one SELECT"),
+    "a comment alone": (["sql", "-- c", "--data", "{}"], 1, "write one SELECT"),
+    "a year that Python has not": (["sql", "select date '99999-01-01'", "--data", "{}"], 1, "cast it to text"),
     "an unknown reject": (["rejects", "show", "abc-1", "--data", "{}"], 1, "rejects list"),
     "an unknown backend": (["status", "--stream", "kafka://me:hunter2@b/topic", "--data", "{}"], 1, "file:///"),
     "a misspelt command": (["serv"], 2, "serve"),
@@ -144,6 +149,10 @@ FAILURES = {
     "a bad format": (["sql", "select 1", "--format", "xml"], 2, "csv"),
     "no question": (["sql"], 2, "SELECT"),
     "no site": (["snippet"], 2, "--site"),
+    "an empty site": (["snippet", "--site", ""], 2, "shop.example"),
+    "a site that is none": (["snippet", "--site", 'a"><script>'], 2, "shop.example"),
+    "a tag for an address that is none": (["snippet", "--site", "s", "--public-url", "javascript:x"], 1, "https://"),
+    "too many workers": (["serve", "--workers", "5000", "--data", "{}"], 1, "at most"),
     "no configuration file": (["status", "--config", "/nowhere/pixelake.toml"], 1, "--config"),
     "no address": (["collect", "--collect", "8080", "--data", "{}"], 1, "host:port"),
 }
@@ -214,3 +223,72 @@ def test_a_reader_who_leaves(tmp_path: Path) -> None:
     command = f"{sys.executable} -P -m pixelake sql 'select * from range(200000)' --format csv --data {tmp_path}"
     done = subprocess.run(f"{command} | head -1", shell=True, capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"range\n", b"")
+
+
+IMPOSSIBLE = {
+    "a backend": ("--stream", "kafka://x"),
+    "a backend's URL": ("--lake", "s3://["),
+    "a zone": ("--default-zone", "Mars"),
+    "a size": ("--sql-memory", "much"),
+    "an address": ("--web", "8081"),
+    "a URL": ("--public-url", "ftp://p.example"),
+}
+
+
+@pytest.mark.parametrize("flag", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_impossible_settings(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], command: str, flag: tuple[str, str]
+) -> None:
+    """What no role could start with is one line before anything is made or started."""
+    assert run([command, *flag, "--data", str(tmp_path / "data")]) == 1
+    captured = capfd.readouterr()
+    assert (captured.out, len(captured.err.splitlines())) == ("", 1)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_comment_before_the_query(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """SQL may begin with a comment, which is no option."""
+    assert run(["sql", "--first\nselect 1 n", "--format", "csv", "--data", str(tmp_path)]) == 0
+    assert capfd.readouterr().out == "n\n1\n"
+
+
+def test_a_tag_for_the_wildcard(capfd: pytest.CaptureFixture[str]) -> None:
+    """Nobody can follow the wildcard: the tag has an address of this machine, and stderr says what to set."""
+    assert run(["snippet", "--site", "shop", "--collect", "0.0.0.0:8080"]) == 0
+    captured = capfd.readouterr()
+    assert "http://127.0.0.1:8080/pixel.gif" in captured.out
+    assert "--public-url" in captured.err
+
+
+OUTPUTS = {"full": ">/dev/full", "closed": ">&-"}
+
+
+@pytest.mark.parametrize("output", OUTPUTS.values(), ids=OUTPUTS.keys())
+@pytest.mark.parametrize("command", ["status", "sql 'select * from range(20000)' --format csv", "settings"])
+def test_output_that_cannot_be_written(tmp_path: Path, command: str, output: str) -> None:
+    """It is one line and exit 1, not a traceback and not a success."""
+    line = f"{sys.executable} -P -m pixelake {command} --data {tmp_path} {output}"
+    done = subprocess.run(line, shell=True, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert [error.startswith("pixelake: ") for error in done.stderr.splitlines()] == [True]
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C in a query is one line and exit 130."""
+    endless = "select count(*) from range(9999999999) a, range(9) b"
+    command = [sys.executable, "-P", "-m", "pixelake", "sql", endless, "--data", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as query:
+        deadline = time.monotonic() + 30
+        while _seconds(query.pid) < 1.5:  # it computes: imports take less
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        query.send_signal(signal.SIGINT)
+        _, errors = query.communicate(timeout=30)
+    assert (query.returncode, errors) == (130, "pixelake: interrupted\n")
+
+
+def _seconds(pid: int) -> float:
+    """Processor time of a process."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -6,7 +6,7 @@ import pytest
 
 from pixelake import settings
 from pixelake.errors import SettingsError
-from pixelake.settings import NAMES, Settings, load, parse_address
+from pixelake.settings import NAMES, Settings, check, load, parse_address
 
 NOTHING = Path("/dev/null")
 
@@ -53,9 +53,10 @@ REFUSED = {
     "a number that is none": ({"lake_window": "soon"}, "lake_window", "number"),
     "a negative number": ({"lake_window": "-1"}, "lake_window", "number"),
     "not a number": ({"lake_window": "nan"}, "lake_window", "number"),
-    "no integer": ({"workers": "1.5"}, "workers", "number"),
+    "no integer": ({"workers": "1.5"}, "workers", "a whole number, 0 or more, in processes"),
+    "a negative integer": ({"workers": "-3"}, "workers", "a whole number, 0 or more, in processes"),
     "a choice there is not": ({"answer": "maybe"}, "answer", "durable"),
-    "a map without =": ({"aliases": "who"}, "aliases", "name=name"),
+    "a map without =": ({"aliases": "who"}, "aliases", "name=name,name=name"),
 }
 
 
@@ -91,7 +92,9 @@ def test_address(text: str, address: tuple[str, int]) -> None:
     assert parse_address("collect", text) == address
 
 
-@pytest.mark.parametrize("text", ["8080", "host:", ":80", "host:65536", "host:-1", "host:x"])
+@pytest.mark.parametrize(
+    "text", ["8080", "host:", ":80", "host:65536", "host:-1", "host:x", "host:٣", "..:80", "a b:80"]
+)
 def test_no_address(text: str) -> None:
     """Anything else is refused."""
     with pytest.raises(SettingsError):
@@ -110,3 +113,45 @@ def test_docs_tell_every_setting() -> None:
     """``docs/settings.md`` is what the settings say."""
     page = Path(__file__).parents[1] / "docs" / "settings.md"
     assert page.read_text(encoding="utf-8") == settings.as_markdown()
+
+
+IMPOSSIBLE = {
+    "no zone": Settings(default_zone="Mars"),
+    "a folder of zones": Settings(default_zone="Europe"),
+    "a path": Settings(default_zone="../UTC"),
+    "a size without unit": Settings(sql_memory="512"),
+    "no size": Settings(sql_memory="much"),
+    "too small a size": Settings(sql_memory="1KB"),
+    "too many workers": Settings(workers=100_000),
+    "no address": Settings(collect="8080"),
+    "no address of metrics": Settings(metrics="8080"),
+    "an empty address": Settings(web=""),
+    "another scheme": Settings(public_url="javascript:alert(1)"),
+    "no host": Settings(public_url="https:///x"),
+    "a query": Settings(public_url="https://p.example/?a=b"),
+    "a quote": Settings(public_url='https://p.example/"'),
+    "no URL": Settings(public_url="https://["),
+}
+
+
+@pytest.mark.parametrize("chosen", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+def test_impossible_values(chosen: Settings) -> None:
+    """Values of the right type that no role could start with are refused with a hint."""
+    with pytest.raises(SettingsError) as raised:
+        check(chosen)
+    assert raised.value.hint
+
+
+POSSIBLE = {
+    "the defaults": Settings(),
+    "a zone": Settings(default_zone="Asia/Kolkata"),
+    "sizes as DuckDB has them": Settings(sql_memory="1.5 GiB"),
+    "IPv6": Settings(collect="[::]:0", metrics="[::1]:9100"),
+    "a path behind the host": Settings(public_url="https://münchen.example:8443/pixel/"),
+}
+
+
+@pytest.mark.parametrize("chosen", POSSIBLE.values(), ids=POSSIBLE.keys())
+def test_possible_values(chosen: Settings) -> None:
+    """What works is let through."""
+    check(chosen)

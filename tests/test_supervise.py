@@ -114,9 +114,52 @@ def test_a_role_that_cannot_start_ends_everything(start: Callable[..., Running])
     assert "Traceback" not in server.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_child_that_blames_the_settings_ends_everything(tmp_path: Path) -> None:
+    """Settings do not change: there is no second attempt, and one line."""
+    program = (
+        "import pathlib; from pixelake import supervise, settings;"
+        f"chosen = settings.Settings(stream='kafka://x', data=pathlib.Path({str(tmp_path)!r}));"
+        "supervise.serve(chosen, ('consume',), print)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr.count("kafka") == 1
+    assert "consume cannot start: stream: there is no backend for kafka://" in done.stderr
+
+
+SIGNALS = {"SIGTERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT, "SIGHUP": signal.SIGHUP}
+
+
+def test_nohup(start: Callable[..., Running]) -> None:
+    """Who ignores the end of the terminal goes on."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        server = start(*COLLECT)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    url = server.pixel()
+    server.process.send_signal(signal.SIGHUP)
+    with urlopen(f"{url}?site=s") as answer:
+        assert answer.status == 200
+    assert server.process.poll() is None
+
+
+def test_a_second_hangup_does_not_cut_the_drain(start: Callable[..., Running]) -> None:
+    """Shell and kernel may both tell that the terminal is gone: that is no haste."""
+    server = start(*COLLECT, "--shutdown-timeout", "60")
+    server.pixel()
+    (pid,) = server.children("collect")
+    os.kill(pid, signal.SIGSTOP)  # it drains once it may
+    for _ in range(2):
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+    assert server.process.poll() is None
+    os.kill(pid, signal.SIGCONT)
+    assert server.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", SIGNALS.values(), ids=SIGNALS.keys())
 def test_a_signal_stops_everything(start: Callable[..., Running], number: signal.Signals) -> None:
-    """SIGTERM and Ctrl-C end all processes in good order: exit 0, nothing said."""
+    """SIGTERM, Ctrl-C and the end of the terminal end all processes in good order: exit 0, nothing said."""
     server = start(*COLLECT)
     with urlopen(f"{server.pixel()}?site=s") as answer:
         assert answer.status == 200

@@ -12,9 +12,10 @@ from socket import socket
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from pixelake.clock import SYSTEM
+from pixelake.clock import SECOND, SYSTEM
 from pixelake.errors import SettingsError
 from pixelake.settings import Settings, parse_address
+from pixelake.settings import check as check_values
 from pixelake.stream.base import Reader, Watcher, Writer
 
 if TYPE_CHECKING:
@@ -39,15 +40,28 @@ def _place(settings: Settings, name: str, *default: str) -> Path:
     Raises:
         SettingsError: the URL is of another backend.
     """
-    url = urlsplit(getattr(settings, name))
+    hint = f"write file:///absolute/path, or nothing for {'/'.join(('<data>', *default))}"
+    try:
+        url = urlsplit(getattr(settings, name))
+    except ValueError:
+        raise SettingsError(f"{name} is no URL", hint) from None
     if not any(url):
         return settings.data.joinpath(*default)
     if url.scheme == "file" and not url.netloc and url.path:
         return Path(url.path)
-    raise SettingsError(  # the URL may hold a password: only its scheme is told
-        f"{name}: there is no backend for {url.scheme or 'this'}:// URLs",
-        f"write file:///absolute/path, or nothing for {'/'.join(('<data>', *default))}",
-    )
+    # the URL may hold a password: only its scheme is told
+    raise SettingsError(f"{name}: there is no backend for {url.scheme or 'this'}:// URLs", hint)
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that no role could start with, before anything is made.
+
+    Raises:
+        SettingsError: a value is out of range, or there is no such backend.
+    """
+    check_values(settings)
+    for name in ("stream", "lake", "live", "registry"):
+        _place(settings, name, name)
 
 
 # --- stream ---
@@ -137,11 +151,16 @@ def live_reader(settings: Settings) -> "LiveReader":
 
 
 def seen(settings: Settings) -> "SqliteSeen":
-    """Who owns an event id. It lives beside the live store."""
+    """Who owns an event id: ``<data>/seen/``. If that was deleted, as far as the lake knows."""
+    from pixelake.warehouse.owners import owners
     from pixelake.warehouse.seen_sqlite import SqliteSeen
 
-    place = _place(settings, "live", "live", "live.sqlite").with_name("seen.sqlite")
-    return SqliteSeen(place, settings.repeat_window, settings.stream_retention)
+    found = SqliteSeen(settings.data / "seen" / "seen.sqlite", settings.repeat_window, settings.stream_retention)
+    if found.is_new:
+        lake(settings)  # first: opening it sets aside what a power cut broke
+        since = SYSTEM.now() - int(settings.repeat_window * SECOND)
+        found.restore(owners(_place(settings, "lake", "lake"), since))
+    return found
 
 
 # --- roles: what a child of the supervisor runs ---
@@ -186,6 +205,7 @@ def consume(settings: Settings, _: socket | None) -> None:
 
 def web(settings: Settings, listener: socket | None) -> None:
     """Run the dashboard on an inherited socket."""
+    from pixelake.operate.listen import pixel_url
     from pixelake.operate.snippet import snippet
     from pixelake.warehouse.questions import Questions
     from pixelake.web import api, server
@@ -197,8 +217,8 @@ def web(settings: Settings, listener: socket | None) -> None:
         live=live_reader(settings),
         registry=registry(settings),
         status=lambda: status(settings).as_dict(),
-        collect_url=settings.collect_url,
-        snippet=snippet(settings.collect_url, "SITE"),
+        collect_url=pixel_url(settings),
+        snippet=snippet(pixel_url(settings), "SITE"),
     )
     host, _ = parse_address("web", settings.web)
     server.run(api.create(sources, hosts=(host, *settings.web_hosts)), [listener])

@@ -1,12 +1,14 @@
 """The command line: one function per command, which parses, calls and prints.
 
-Exit status 0: done; 1: failed; 2: misused. An error is one line on stderr,
-with a hint in brackets.
+Exit status 0: done; 1: failed; 2: misused; 130: interrupted (Ctrl-C). An error
+is one line on stderr, with a hint in brackets.
 """
 
 import contextlib
 import os
+import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -18,13 +20,12 @@ from typing import Any, Final, NoReturn
 
 import click
 import msgspec
-import structlog
 
-from pixelake import __version__, build, settings, supervise
+from pixelake import __version__, build, settings, supervise, telemetry
 from pixelake.errors import PixelakeError, QueryError, SettingsError
 from pixelake.operate import child, folder
-from pixelake.operate.listen import reachable
-from pixelake.operate.snippet import KINDS
+from pixelake.operate.listen import everywhere, pixel_url, reachable
+from pixelake.operate.snippet import KINDS, fault_of_site
 from pixelake.operate.snippet import snippet as tag
 from pixelake.settings import Settings
 
@@ -45,12 +46,25 @@ class _Misuse(click.UsageError):
         self.hint = hint
 
 
+class _Interrupted(click.ClickException):
+    """Ctrl-C. `click` would print an empty line for it."""
+
+    exit_code = 128 + signal.SIGINT
+
+
 class _Command(click.Command):
     """A command that takes every setting as a flag."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.params.extend(_setting_options())
+
+
+class _SqlCommand(_Command):
+    """A command whose argument may begin with a comment, which is no option: it is given a blank in front."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        return super().parse_args(context, [re.sub(r"\A--[^\s=]*\s", r" \g<0>", each) for each in arguments])
 
 
 class _Group(click.Group):
@@ -65,6 +79,12 @@ class _Group(click.Group):
     def __init__(self, *arguments: Any, shown: tuple[str, ...] = (), **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.params.extend(_setting_options(shown))
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as interrupt:
+            raise _Interrupted("interrupted") from interrupt
 
 
 def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
@@ -152,6 +172,7 @@ def demo(context: click.Context) -> None:
     from pixelake.operate.demo import sample_page, send_visitors
 
     chosen = _settings(context)
+    build.check(chosen)
     with contextlib.ExitStack() as stack:
         if "data" not in context.meta.get(_FLAGS, {}):
             chosen = replace(chosen, data=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pixelake-"))))
@@ -162,13 +183,14 @@ def demo(context: click.Context) -> None:
             click.echo(f"Sample page: {page}")
             send_visitors(_here(real), VISITS_A_SECOND, Random())  # noqa: S311 - visitors, not secrets
 
-        _configure_logs(chosen.log_level)
+        telemetry.log_to_stderr(chosen.log_level)
         supervise.serve(chosen, folder.ROLES, ready)
 
 
 def _serve(context: click.Context, roles: tuple[str, ...]) -> None:
     chosen = _settings(context)
-    _configure_logs(chosen.log_level)
+    build.check(chosen)
+    telemetry.log_to_stderr(chosen.log_level)
     supervise.serve(chosen, roles, lambda real: _greet(real, roles))
 
 
@@ -177,17 +199,23 @@ def _here(chosen: Settings) -> str:
     return f"http://{reachable(chosen.collect)}"
 
 
+def _tag(chosen: Settings, site: str, kind: str = "page") -> str:
+    """The tag; says so on stderr if nobody but this machine can follow it."""
+    if not chosen.public_url and everywhere(chosen.collect):
+        _say("the tag is for this machine alone", "name the address that others see with --public-url")
+    return tag(pixel_url(chosen), site, kind)
+
+
 def _greet(real: Settings, roles: tuple[str, ...]) -> None:
     """Everybody answers: say where."""
-    url = real.public_url or _here(real)
     if "collect" in roles:
-        click.echo(f"Paste this into a page:\n\n  {tag(url, 'SITE')}\n\nPixel: {url}/pixel.gif")
+        click.echo(f"Paste this into a page:\n\n  {_tag(real, 'SITE')}\n\nPixel: {pixel_url(real)}/pixel.gif")
     if "web" in roles:
         token = build.registry(real).secret("access_token")
         click.echo(f"Dashboard: http://{reachable(real.web)}/?token={token}")
 
 
-@program.command()
+@program.command(cls=_SqlCommand)
 @click.argument("question", metavar="SELECT")
 @click.option("--format", "form", type=_FORMAT, default="table", show_default=True)
 @click.pass_context
@@ -204,6 +232,8 @@ def sql(context: click.Context, question: str, form: str) -> None:
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
     """Both sums: where every hit is, and what became of it. Beside a running server or without one."""
+    from pixelake.operate.status import as_text
+
     chosen = _settings(context)
     folder.existing(chosen.data)
     found = build.status(chosen)
@@ -212,19 +242,10 @@ def status(context: click.Context, as_json: bool) -> None:
         return
     disk = shutil.disk_usage(chosen.data)
     click.echo(
-        f"{_mark(found.hits_hold)} hits      {found.accepted:,} accepted = {found.in_stream:,} in the stream"
-        f" + {found.settled:,} settled\n"
-        f"{_mark(found.outcomes_hold)} outcomes  {found.outcomes:,} = {found.in_lake:,} in the lake"
-        f" + {found.rejected:,} rejected + {found.withheld:,} withheld + {found.removed:,} removed\n"
-        f"  lag       {found.lag_seconds:.1f} s\n"
-        f"  stream    its oldest hit is {found.oldest_hit_age_seconds:.0f} s old\n"
+        f"{as_text(found)}\n"
         f"  disk      {disk.free / 1e9:.1f} of {disk.total / 1e9:.1f} GB free\n"
         f"  version   {__version__}, data version {folder.VERSION}, in {chosen.data}"
     )
-
-
-def _mark(holds: bool) -> str:
-    return "✓" if holds else "✗"
 
 
 @program.group()
@@ -249,15 +270,16 @@ def rejects_list(context: click.Context, limit: int, form: str) -> None:
 @click.pass_context
 def rejects_show(context: click.Context, hit_id: str) -> None:
     """One reject: all its faults, and the hit as it arrived."""
+    from pixelake.operate import rejects as lookup
     from pixelake.operate import render
 
     chosen = _settings(context)
     folder.existing(chosen.data)
     with build.lakehouse(chosen) as lake:
-        found = lake.ask("select * from rejects where hit_id = ?", [hit_id])
-    if not found.num_rows:
+        found = lookup.find(lake, hit_id)
+    if not found:
         raise QueryError(f"there is no reject {hit_id!r}", "`pixelake rejects list` shows the newest")
-    for row in render.rows_of(found):
+    for row in found:
         for name, value in row.items():
             click.echo(f"{name:<12} {render.inert(render.plain(value))}".rstrip())
 
@@ -268,7 +290,11 @@ def rejects_show(context: click.Context, hit_id: str) -> None:
 @click.pass_context
 def snippet_tag(context: click.Context, site: str, kind: str) -> None:
     """The tag to paste."""
-    click.echo(tag(_settings(context).collect_url, site, kind))
+    chosen = _settings(context)
+    settings.check(chosen)
+    if fault := fault_of_site(site):
+        raise _Misuse(f"--site cannot be used: {fault}", "name a host or a slug, for instance shop.example")
+    click.echo(_tag(chosen, site, kind))
 
 
 @program.command("settings")
@@ -293,36 +319,25 @@ def _print(rows: Any, form: str) -> None:
 def main() -> NoReturn:
     """Run the command line, or one role if this process is a child of the supervisor."""
     told = child.assignment()
-    sys.exit(_obey(told) if told else run(sys.argv[1:]))
+    if told:
+        sys.exit(_obey(told))
+    if sys.stdout is None:
+        sys.exit(_fail("standard output is closed", "send it to a file, or to /dev/null", 1))
+    sys.exit(run(sys.argv[1:]))
 
 
 def _obey(told: child.Assignment) -> int:
     """Run the role this child was told to; return its exit status."""
     child.obey(told)
     chosen = settings.load(told.settings, {}, Path(os.devnull))
-    _configure_logs(chosen.log_level)
+    telemetry.log_to_stderr(chosen.log_level)
     listener = None if told.listener is None else socket.socket(fileno=told.listener)
     try:
         build.ROLES[told.role](chosen, listener)
     except PixelakeError as error:
         child.report(told, error)
-        return 1
+        return os.EX_CONFIG if isinstance(error, SettingsError) else 1
     return 0
-
-
-def _configure_logs(level: str) -> None:
-    """Log to stderr: a line of JSON each, or coloured text if a person watches. Nothing personal is ever logged."""
-    pretty = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def run(arguments: list[str]) -> int:
@@ -337,13 +352,20 @@ def run(arguments: list[str]) -> int:
         return _fail(_message(error), _hint(error), error.exit_code)
     except PixelakeError as error:
         return _fail(str(error), error.hint, 1)
-    except BrokenPipeError:
-        # whoever read us has seen enough; Python must not try again at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        return _fail_output(error)
     except (click.Abort, KeyboardInterrupt):
-        return 1
+        return _fail("interrupted", "", _Interrupted.exit_code)
     return answer if isinstance(answer, int) else 0
+
+
+def _fail_output(error: OSError) -> int:
+    """What a command handles is a PixelakeError by now: left are its own output and files of nobody's."""
+    with contextlib.suppress(OSError):  # Python must not try again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):  # whoever read us has seen enough
+        return 1
+    return _fail(f"cannot write {error.filename or 'the output'}: {error.strerror or error}", "look at its disk", 1)
 
 
 def _message(error: click.ClickException) -> str:
@@ -355,6 +377,8 @@ def _message(error: click.ClickException) -> str:
 def _hint(error: click.ClickException) -> str:
     if isinstance(error, _Misuse):
         return error.hint
+    if isinstance(error, _Interrupted):
+        return ""
     if isinstance(error, click.NoSuchOption):
         close = get_close_matches(error.option_name, ["--" + name.replace("_", "-") for name in settings.NAMES], 1)
         return f"did you mean {close[0]}?" if close else "`pixelake settings` lists every setting"
@@ -362,6 +386,11 @@ def _hint(error: click.ClickException) -> str:
 
 
 def _fail(message: str, hint: str, status: int) -> int:
-    line = " ".join(f"pixelake: {message.rstrip('.')}{f' ({hint})' if hint else ''}".split())
-    print(line, file=sys.stderr)  # noqa: T201 - the one line
+    _say(message, hint)
     return status
+
+
+def _say(message: str, hint: str) -> None:
+    line = " ".join(f"pixelake: {message.rstrip('.')}{f' ({hint})' if hint else ''}".split())
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)

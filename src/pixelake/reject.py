@@ -14,7 +14,9 @@ FIELDS: Final = (
     Field("stage", "text", "", "the stage that refused it: decode, validate, enrich"),
     Field("reason", "text", "", "the code of the first fault"),
     Field("detail", "text", "JSON", "all faults: an array of objects `{reason, field, text}`"),
-    Field("raw", "text", "JSON", "the hit as it arrived; its addresses truncated"),
+    Field(
+        "raw", "text", "JSON", "the hit, to be tried again; without whole addresses, secrets and what urls are cut of"
+    ),
     Field("visitor_id", "text", "", "as on events, so that it can be erased"),
     Field("partition", "text", "", "the stream's partition it came by"),
     Field("position", "int64", "", "its place in that partition"),
@@ -27,6 +29,7 @@ FIELDS: Final = (
 REASONS: Final = {
     "body_unreadable": "the body is not what its content type says (JSON, NDJSON, form, gzip)",
     "body_too_large": "the body unpacks to more than the bound",
+    "too_many": "names and values beyond the bound of an element, or of a whole body",
     "element_not_object": "an element of the body is not a JSON object",
     "too_long": "a field is longer than its bound",
     "bad_number": "a field that must be a number is none, or out of range",

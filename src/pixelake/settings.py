@@ -15,10 +15,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, get_type_hints
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pixelake.errors import SettingsError
 
 ENVIRONMENT_PREFIX: Final = "PIXELAKE_"
+MAX_WORKERS: Final = 256
+LEAST_SQL_MEMORY: Final = 16_000_000
+"""Bytes: DuckDB does not open with much less."""
+_MEMORY: Final = re.compile(r"(\d+\.?\d*|\.\d+)\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
 
 
 def _setting(default: Any, unit: str, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -119,11 +125,6 @@ class Settings:
     sql_memory: str = _setting("512MB", "", "memory a query may take")
     log_level: str = _setting("info", "", "what is logged", ("debug", "info", "warning", "error"))
 
-    @property
-    def collect_url(self) -> str:
-        """How the pixel is reached from outside."""
-        return self.public_url.rstrip("/") or f"http://{self.collect}"
-
 
 NAMES: Final = tuple(f.name for f in fields(Settings))
 _TYPES: Final = get_type_hints(Settings)
@@ -181,12 +182,23 @@ def _parse(name: str, value: Any, source: str) -> Any:
     try:
         parsed = _convert(_TYPES[name], value)
     except (TypeError, ValueError) as error:
-        unit = declared.metadata["unit"] or "text"
-        raise SettingsError(f"{source}: {name} cannot be {value!r}", f"it is a number or text in {unit}") from error
+        meant = _meant(_TYPES[name], declared.metadata["unit"])
+        raise SettingsError(f"{source}: {name} cannot be {value!r}", f"it is {meant}") from error
     choices = declared.metadata["choices"]
     if choices and parsed not in choices:
         raise SettingsError(f"{source}: {name} cannot be {value!r}", f"it is one of {', '.join(choices)}")
     return parsed
+
+
+def _meant(kind: Any, unit: str) -> str:
+    """What a value of that type looks like."""
+    looks = {
+        int: f"a whole number, 0 or more, in {unit}",
+        float: f"a number, 0 or more, in {unit}",
+        tuple[str, ...]: "a list of names: name,name,name",
+        Mapping[str, str]: "a list of pairs: name=name,name=name",
+    }
+    return looks.get(kind, f"text, in quotes in TOML{f': {unit}' if unit else ''}")
 
 
 def _convert(kind: Any, value: Any) -> Any:
@@ -278,6 +290,52 @@ def parse_address(name: str, text: str) -> tuple[str, int]:
         SettingsError: it is none.
     """
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
+    if not _is_host(host) or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
         raise SettingsError(f"{name} cannot be {text!r}", "write host:port, for instance 127.0.0.1:8080 or [::]:8080")
     return host.strip("[]"), int(port)
+
+
+def _is_host(text: str) -> bool:
+    """Whether a resolver can be asked for it at all."""
+    try:
+        return bool(text.encode("idna")) and text.isprintable() and not re.search(r"[\s/@?#]", text)
+    except UnicodeError:
+        return False
+
+
+def check(settings: Settings) -> None:
+    """Refuse values that no role could start with, so that nothing is begun with them.
+
+    Raises:
+        SettingsError: one is out of range, or names something that does not exist.
+    """
+    for name in ("collect", "web", "metrics"):
+        if getattr(settings, name) or name != "metrics":
+            parse_address(name, getattr(settings, name))
+    _check_public_url(settings.public_url)
+    if settings.workers > MAX_WORKERS:
+        raise SettingsError(
+            f"workers cannot be {settings.workers}", f"at most {MAX_WORKERS}; more than one a core gains nothing"
+        )
+    memory = _MEMORY.fullmatch(settings.sql_memory.strip())
+    if not memory or float(memory[1]) * 1_000 ** ("kmgt".index(memory[2].lower()) + 1) < LEAST_SQL_MEMORY:
+        raise SettingsError(f"sql_memory cannot be {settings.sql_memory!r}", "write for instance 512MB; at least 16MB")
+    try:
+        ZoneInfo(settings.default_zone)
+    except (KeyError, ValueError, OSError) as error:  # OSError: it is a folder of zones
+        raise SettingsError(
+            f"there is no time zone {settings.default_zone!r}",
+            "default_zone is an IANA zone, for instance Europe/Berlin",
+        ) from error
+
+
+def _check_public_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if url and (not good or not url.isprintable() or re.search(r'[\s<>"?#\\^`{|}]', url)):
+        raise SettingsError(
+            f"public_url cannot be {_shown(url)!r}", "write http:// or https://, a host, and a path if there is one"
+        )

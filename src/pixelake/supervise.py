@@ -9,6 +9,7 @@ environment; the settings among it, so that all processes have read the same.
 """
 
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -35,12 +36,16 @@ from pixelake.settings import NAMES, Settings, parse_address
 START_SECONDS: Final = 5.0
 """A child that lives shorter has not started."""
 START_ATTEMPTS: Final = 5
-"""After so many failures to start in a row we give up."""
+"""After so many failures to start in a row we give up; at once if it is for the settings, which do not change."""
 SLOWEST_RESTART: Final = {True: 1.0, False: 5.0}
 """Seconds between restarts at most: after a death by signal, which is somebody else's doing, and after others."""
 
 OWN_SHARE: Final = 0.8
 """The part of its time for draining that a child plans with; the rest is for ending."""
+URGENT: Final = (signal.SIGTERM, signal.SIGINT)
+"""Signals that ask to stop; sent again, to stop without waiting for the drain."""
+STOPPING: Final = (*URGENT, signal.SIGHUP)
+"""And the end of the terminal, of which shell and kernel may both tell: the second one means no more than the first."""
 LISTENING: Final = ("collect", "web")
 """Roles that listen, each on the setting of its name."""
 
@@ -63,7 +68,7 @@ class Task:
 
 
 def serve(settings: Settings, roles: Sequence[str], ready: Callable[[Settings], None]) -> None:
-    """Run these roles until SIGTERM or SIGINT.
+    """Run these roles until SIGTERM, SIGINT, or SIGHUP unless it is ignored (nohup).
 
     `ready` is called once, by a thread, as soon as everybody who listens
     answers; its settings have the real addresses where port 0 was asked for.
@@ -73,6 +78,8 @@ def serve(settings: Settings, roles: Sequence[str], ready: Callable[[Settings], 
         DataFolderError: the folder cannot be used.
         PixelakeError: a role cannot be started, or was killed before it had drained.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a file; 1,024 is for ancient programs
     os.umask(0o077)  # hits are personal data: nobody else on this machine may read them
     listeners = {role: bind(role, getattr(settings, role)) for role in roles if role in LISTENING}
     settings = replace(
@@ -123,6 +130,8 @@ def _announce(listeners: Sequence[socket.socket], ready: Callable[[], None]) -> 
         ready()
     except BrokenPipeError:
         pass  # nobody reads what we print
+    except OSError as error:
+        log.warning("cannot say where we are", reason=error.strerror)
     except PixelakeError as error:
         log.warning("cannot say where we are", reason=str(error), hint=error.hint)
 
@@ -157,7 +166,7 @@ class Supervisor:
     _lifeline: int = -1
 
     def run(self) -> bool:
-        """Run until SIGTERM or SIGINT, then drain; True if everybody ended in time.
+        """Run until a signal asks to stop, then drain; True if everybody ended in time.
 
         Raises:
             PixelakeError: a child cannot be started, again and again.
@@ -165,7 +174,7 @@ class Supervisor:
         self._slots = [_Slot(task) for task in self.tasks]
         self._lifeline, ours = os.pipe()
         try:
-            with _signals(signal.SIGCHLD, signal.SIGTERM, signal.SIGINT) as signals:
+            with _signals(signal.SIGCHLD, *_stopping()) as signals:
                 while not signals.wait(self._until_next_start()):
                     self._look()
                 return self._drain(signals)
@@ -230,7 +239,7 @@ class Supervisor:
         slot.child = None
         slot.short_lives = slot.short_lives + 1 if short else 0
         slot.failed_starts = slot.failed_starts + 1 if short and code > 0 else 0
-        if slot.failed_starts >= START_ATTEMPTS:
+        if slot.failed_starts >= START_ATTEMPTS or code == os.EX_CONFIG:
             message, _, hint = reason.partition("\n")
             raise PixelakeError(
                 f"{slot.task.role} cannot start: {message or f'it ends with status {code}'}",
@@ -251,7 +260,7 @@ class Supervisor:
                 _send(slot, signal.SIGTERM)
             until += self._share
             while any(map(_lives, slots)) and SYSTEM.monotonic() < until:
-                if signals.wait(until - SYSTEM.monotonic()):
+                if signals.wait(until - SYSTEM.monotonic(), URGENT):
                     return False
         late = [slot.task.process for slot in self._slots if _lives(slot)]
         if late:
@@ -310,15 +319,20 @@ class _Signals:
         self._selector = selectors.DefaultSelector()
         self._selector.register(wake, selectors.EVENT_READ)
 
-    def wait(self, timeout: float | None) -> bool:
-        """Until any signal or the timeout; True if it was one that asks to stop."""
+    def wait(self, timeout: float | None, awaited: Sequence[signal.Signals] = STOPPING) -> bool:
+        """Until any signal or the timeout; True if it was one of those awaited."""
         if not self._selector.select(timeout):
             return False
-        return any(number != signal.SIGCHLD for number in self._wake.recv(4_096))
+        return any(number in awaited for number in self._wake.recv(4_096))
 
     def close(self) -> None:
         """Wait no more."""
         self._selector.close()
+
+
+def _stopping() -> list[signal.Signals]:
+    """The signals that stop us here: under nohup a hangup does not."""
+    return [each for each in STOPPING if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Counters and timings of all processes of an installation, as Prometheus text.
+"""Counters and timings of all processes of an installation, as Prometheus text; and their logs.
 
 `METRICS` declares each one once. Whoever counts asks for it by name, once, and
 keeps what it gets, because the look-up costs more than the counting::
@@ -14,6 +14,7 @@ outlive a kill. A process that has not joined counts in its own memory.
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -58,6 +60,21 @@ METRICS: Final = {
     )
 }
 """Every metric there is."""
+
+
+def log_to_stderr(level: str) -> None:
+    """Log a line of JSON each, or coloured text if a person watches. Nothing personal is ever logged."""
+    pretty = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def join(folder: Path, process: str) -> None:

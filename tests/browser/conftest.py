@@ -1,10 +1,10 @@
 """A real Chromium before a real web role."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from tests.browser.house import House, Seen, serving
 
@@ -33,20 +33,27 @@ def house(tmp_path) -> Iterator[House]:
         yield running
 
 
+def _unavailable(route: Route) -> None:
+    route.fulfill(status=503, json={"error": "the lake cannot be read", "hint": "look at its folder"})
+
+
 @pytest.fixture
 def visit(browser, house) -> Iterator[Callable[..., Page]]:
     """Opens the dashboard; at the end nothing may have been complained of, asked or fetched elsewhere."""
     seen = Seen([], [], [])
     contexts = []
 
-    def opened(width: int = 1280, height: int = 900, **options) -> Page:
+    def opened(width: int = 1280, height: int = 900, away: Sequence[str] = (), **options) -> Page:
+        """The page; the addresses that match `away` are answered with 503."""
         context = browser.new_context(
             viewport={"width": width, "height": height}, timezone_id="Europe/Berlin", **options
         )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(5000)
-        page.on("console", lambda message: seen.console.append(f"{message.type}: {message.text}"))
+        for pattern in away:
+            page.route(pattern, _unavailable)
+        page.on("console", lambda message: away or seen.console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: seen.console.append(str(error)))
         page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
         page.on(

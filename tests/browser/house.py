@@ -35,6 +35,7 @@ class House:
 
     Attributes:
         lost: hits that were accepted and are nowhere, for the sake of a test.
+        sites: names of all sites.
     """
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -44,12 +45,12 @@ class House:
         self._live, self._lake = LiveStore(self._live_path), Lake(self._lake_folder)
         self._position = 0
         self.lost = 0
-        self._sites: set[str] = set()
+        self.sites: set[str] = set()
 
     def arrive(self, *events: Mapping[str, Any], live: bool = True, lake: bool = True) -> None:
         """These events were sent just now, or at their `received_at`; each sink may still be behind."""
         rows = [self._row(event) for event in events]
-        self._sites |= {row["site"] for row in rows}
+        self.sites |= {row["site"] for row in rows}
         outcome = _outcome(rows)
         if live:
             self._live.write(outcome)
@@ -74,7 +75,7 @@ class House:
 
     def snapshot(self) -> Snapshot:
         """The sites that were seen."""
-        return Snapshot(1, {name: Site(name, ((0, "UTC"),)) for name in self._sites})
+        return Snapshot(1, {name: Site(name, ((0, "UTC"),)) for name in self.sites})
 
     def secret(self, name: str) -> str:
         """The token."""

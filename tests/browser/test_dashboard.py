@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+WHY = "The lake cannot be read; look at its folder"
 HOME = {"url": "https://example.com/", "host": "example.com", "path": "/", "title": "Home"}
 
 
@@ -151,6 +152,139 @@ def test_pause(house, visit):
     page.locator("#live").press("Enter")
     expect(rows(page)).to_have_count(2)
     expect(page.locator("#live-text")).to_have_text("Live")
+
+
+def test_all_that_waits_is_counted(house, visit):
+    """Paused, the page counts every hit, also those that it will not show."""
+    house.arrive(HOME)
+    page = visit()
+    expect(page.locator("#live-text")).to_have_text("Live")
+    page.locator("#live").click()
+    house.arrive(*[HOME] * 25)
+    expect(page.locator("#live-text")).to_have_text("Paused, 25 new")
+    house.arrive(*[HOME] * 15)
+    expect(page.locator("#live-text")).to_have_text("Paused, 40 new")
+    house.arrive(*[HOME] * 120)
+    expect(page.locator("#live-text")).to_have_text("Paused, 140+ new")
+    page.locator("#live").click()
+    expect(rows(page)).to_have_count(30)
+    page.locator("#live").click()
+    expect(page.locator("#live-text")).to_have_text("Paused")
+
+
+def test_a_hit_on_a_phone(house, visit):
+    """On a phone a hit shows its event, and its site where there are many; what is not known takes no place."""
+    house.arrive({**HOME, "event": "cart", "site": "shop.example"}, {**HOME, "browser": "Firefox", "country": "DE"})
+    page = visit(width=390, height=844)
+    expect(rows(page)).to_have_count(2)
+    cart = rows(page).nth(1)
+    expect(cart).to_contain_text("cart", use_inner_text=True)
+    expect(cart).to_contain_text("shop.example", use_inner_text=True)
+    assert "\u2013" not in page.locator("#rows").inner_text()
+    for name in ("event", "site", "page", "title", "client", "country"):
+        expect(rows(page).first.locator(f".c-{name}")).to_be_visible()
+    page.locator("#site").select_option("shop.example")
+    expect(rows(page)).to_have_count(1)
+    expect(rows(page).first).to_contain_text("cart", use_inner_text=True)
+    expect(rows(page).first.locator(".c-site")).to_be_hidden()
+
+
+def test_what_is_known_of_a_hit(house, visit):
+    """Without a known browser the table has what was sent; referrers, proxies, prefetches and repeats are marked."""
+    agent = "curl/8.5.0"
+    fetched = {"proxy": "gmail", "prefetch": True, "duplicate": True, "method": "HEAD"}
+    house.arrive(
+        {**HOME, "user_agent": agent, "device": "desktop", "referrer": "https://news.example/a"},
+        {**HOME, **fetched, "browser": "Firefox", "os": "Linux", "user_agent": "Mozilla/5.0"},
+    )
+    page = visit()
+    expect(rows(page).nth(1).locator(".c-client")).to_have_text(agent)
+    expect(rows(page).nth(1).locator(".c-referrer")).to_have_text("https://news.example/a")
+    expect(rows(page).nth(0).locator(".c-client")).to_have_text("Firefox \u00b7 Linux")
+    expect(rows(page).nth(0).locator(".badge")).to_have_text(["repeat", "prefetch", "proxy", "head"])
+    rows(page).nth(0).locator("button").click()
+    expect(page.locator(".details")).to_contain_text("gmail")
+
+
+def test_very_many_sites(house, visit):
+    """Of very many sites the busiest are listed, and any other is found by a part of its name."""
+    house.arrive(HOME, {**HOME, "site": "busy.example"}, {**HOME, "site": "zz-last.example", "title": "Found"})
+    house.sites |= {f"site-{number:05}" for number in range(20_000)} | {EVIL}
+    page = visit()
+    expect(page.locator("#site option")).to_have_count(101)
+    expect(page.locator("#site option", has_text="busy.example")).to_have_count(1)
+    page.locator("#query").fill("SCRIPT")
+    expect(page.locator("#found button")).to_have_text([EVIL])
+    page.locator("#query").fill("no such")
+    expect(page.locator("#found")).to_have_text("No site has this in its name.")
+    page.locator("#query").fill("19999")
+    expect(page.locator("#found button")).to_have_text(["site-19999"])
+    page.locator("#query").press("Enter")
+    expect(page.locator("#site")).to_have_value("site-19999")
+    expect(page.locator("#found")).to_be_hidden()
+    expect(rows(page)).to_have_count(0)
+    page.locator("#query").fill("zz-last")
+    page.locator("#found button").click()
+    expect(rows(page).first.locator(".c-title")).to_have_text("Found")
+    assert page.url.endswith("/?site=zz-last.example")
+
+
+@pytest.mark.parametrize("part", ["uPlot.iife.min.js", "board.js", "lines.js", "trust.js", "sites.js"])
+def test_the_table_needs_no_other_part(house, visit, part):
+    """Events arrive in the table also when another part of the page cannot be loaded; what is missing says so."""
+    house.arrive(HOME)
+    page = visit(away=[f"**/{part}"])
+    expect(rows(page)).to_have_count(1)
+    house.arrive({**HOME, "title": "Next"})
+    expect(rows(page).first.locator(".c-title")).to_have_text("Next")
+    if part == "uPlot.iife.min.js":
+        expect(page.locator(".lines table.plain tbody tr")).to_have_count(24)
+        expect(page.locator("#figure-views")).to_have_text("2", timeout=8000)
+    elif part == "trust.js":
+        expect(page.locator("#trust-text")).to_contain_text("could not be loaded")
+    elif part != "sites.js":
+        expect(page.locator("#board-failed")).to_contain_text("could not be loaded")
+
+
+@pytest.mark.parametrize(
+    ("route", "place", "text"),
+    [
+        ("overview", "#board-failed", WHY),
+        ("series", ".lines .failed", WHY),
+        ("pages", ".list:first-child .failed", WHY),
+        ("now", "#board-failed", WHY),
+        ("charts", "#board-failed", WHY),
+        ("sites", "#site", "All sites"),
+        ("about", "#live-text", "Live"),
+    ],
+)
+def test_a_panel_says_why_it_is_empty(house, visit, route, place, text):
+    """What cannot be had is said in its own panel; the others, and the table, show theirs."""
+    house.arrive(HOME)
+    page = visit(away=[f"**/api/v1/{route}?*"])
+    expect(page.locator(place)).to_have_text(text)
+    expect(rows(page)).to_have_count(1)
+    expect(page.locator("#trust-text")).to_have_text("Every hit is accounted for")
+    if route != "charts":
+        expect(page.locator(".list")).to_have_count(2)
+    expect(page.locator("#trouble")).to_be_hidden()
+    page.unroute_all()
+    house.arrive(HOME)
+    expect(rows(page)).to_have_count(2)
+    expect(page.locator("#board-failed")).to_be_hidden(timeout=8000)
+
+
+def test_the_table_says_why_it_is_empty(house, visit):
+    """While the newest events cannot be had the table says so, the rest is shown, and it goes on by itself."""
+    house.arrive(HOME)
+    page = visit(away=["**/api/v1/newest?*", "**/api/v1/status?*"])
+    expect(page.locator("#no-rows")).to_have_text(WHY)
+    expect(page.locator("#trust-text")).to_have_text("The sums cannot be read now")
+    expect(page.locator("#figure-views")).to_have_text("1")
+    page.unroute_all()
+    expect(rows(page)).to_have_count(1)
+    expect(page.locator("#no-rows")).to_be_hidden()
+    expect(page.locator("#trust-text")).to_have_text("Every hit is accounted for")
 
 
 def test_the_token_leaves_the_address(house, visit):

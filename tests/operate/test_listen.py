@@ -3,7 +3,8 @@
 import pytest
 
 from pixelake.errors import PortInUse, SettingsError
-from pixelake.operate.listen import PATIENCE, address_of, bind, healthy, reachable
+from pixelake.operate.listen import PATIENCE, address_of, bind, everywhere, healthy, pixel_url, reachable
+from pixelake.settings import Settings
 from pixelake.testing import FakeClock
 
 
@@ -32,3 +33,27 @@ def test_nobody_answers() -> None:
     """A socket alone is not healthy, although it accepts."""
     with bind("collect", "127.0.0.1:0") as listener:
         assert not healthy(listener, 0.1)
+
+
+URLS = {
+    "the public address": (Settings(public_url="https://p.example/"), "https://p.example"),
+    "an address": (Settings(collect="10.0.0.1:80"), "http://10.0.0.1:80"),
+    "the wildcard": (Settings(collect="0.0.0.0:80"), "http://127.0.0.1:80"),
+    "the wildcard of IPv6": (Settings(collect="[::]:80"), "http://[::1]:80"),
+}
+
+
+@pytest.mark.parametrize(("settings", "url"), URLS.values(), ids=URLS.keys())
+def test_pixel_url(settings: Settings, url: str) -> None:
+    """A tag never points to the wildcard: nobody can connect to that."""
+    assert pixel_url(settings) == url
+
+
+def test_everywhere() -> None:
+    """The wildcard is known in both families."""
+    assert [everywhere(f"{host}:80") for host in ("0.0.0.0", "[::]", "127.0.0.1", "[::1]")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

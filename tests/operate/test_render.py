@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pixelake.errors import QueryError
 from pixelake.operate.render import inert, render, rows_of
 
 ROWS = pa.table(
@@ -92,3 +93,18 @@ def test_columns_of_one_name() -> None:
     """A column does not hide another of its name."""
     rows = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["n", "n"])
     assert list(rows_of(rows)) == [{"n": 1, "n_2": 2}]
+
+
+UNWRITABLE = {
+    "an interval": ("parquet", pa.array([(0, 1, 0)], pa.month_day_nano_interval())),
+    "the year 99999": ("table", pa.array([35_805_000], pa.date32())),
+    "infinity": ("json", pa.array([2**63 - 1], pa.timestamp("us", tz="UTC"))),
+}
+
+
+@pytest.mark.parametrize(("form", "column"), UNWRITABLE.values(), ids=UNWRITABLE.keys())
+def test_values_that_a_format_has_not(form: str, column: pa.Array) -> None:
+    """They are a query's error, and its hint says what to ask instead."""
+    with pytest.raises(QueryError, match=f"as {form}") as caught:
+        _rendered(pa.table({"a": column}), form)
+    assert "cast it to text" in caught.value.hint

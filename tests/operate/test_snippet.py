@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pixelake.operate.snippet import KINDS, snippet
+from pixelake.operate.snippet import KINDS, fault_of_site, snippet
 
 
 class _Attributes(HTMLParser):
@@ -37,3 +37,15 @@ def test_hostile_site(kind: str) -> None:
 def test_amp() -> None:
     """AMP allows only its own component."""
     assert snippet("https://p.example", "s", "amp").startswith("<amp-pixel ")
+
+
+@pytest.mark.parametrize("site", ["", " ", 'a"><script>', "a b", "x" * 254])
+def test_fault_of_site(site: str) -> None:
+    """A site whose every hit would be a reject is told apart."""
+    assert fault_of_site(site)
+
+
+@pytest.mark.parametrize("site", ["shop.example", "Shop", "localhost:8080", "münchen.example", "x" * 253])
+def test_no_fault_of_site(site: str) -> None:
+    """Host names, with a port too, and slugs are sites."""
+    assert fault_of_site(site) == ""

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import threading
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from pixelake import build
 from pixelake.clock import SECOND
 from pixelake.hit import Hit
-from pixelake.operate.status import Status, status
+from pixelake.operate.status import Status, as_text, status
 from pixelake.settings import Settings
 from pixelake.stream.sqlite import SqliteWatcher
 from pixelake.testing import FakeClock
-from pixelake.warehouse.lake import LakeReader
+from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.recover import BROKEN
+from tests.warehouse.outcomes import event, outcome
 
 CLOCK = FakeClock()
 
@@ -60,7 +63,9 @@ REJECT = "/pixel.gif?site=a&value=much"
 
 def test_nothing_yet(settings: Settings) -> None:
     """Before the first hit all is zero."""
-    assert set(_status(settings).as_dict().values()) == {0}
+    found = _status(settings)
+    assert {value for value in found.as_dict().values() if value != []} == {0}
+    assert found.troubles == []
 
 
 def test_waiting(settings: Settings) -> None:
@@ -105,6 +110,40 @@ def test_a_wiped_stream(settings: Settings) -> None:
     assert (found.accepted, found.in_stream, found.settled, found.in_lake) == (5, 0, 5, 5)
 
 
+def test_a_damaged_lake_shows(settings: Settings) -> None:
+    """An old file that is gone takes its events out of the sum, which then does not hold; the file is named."""
+    _accept(settings, [VIEW] * 4)
+    _settle(settings)
+    lost = next((settings.data / "lake/events").rglob("*.parquet"))
+    lost.unlink()
+    found = _status(settings)
+    assert (found.outcomes, found.in_lake, found.hits_hold, found.outcomes_hold) == (4, 0, True, False)
+    assert found.damaged == [str(lost)]
+    assert str(lost) in found.troubles[0]
+
+
+def test_what_was_set_aside_shows(settings: Settings) -> None:
+    """What a power cut broke is not forgotten once the lake goes on without it."""
+    aside = settings.data / "lake/events" / BROKEN / "20260210T210000-000001"
+    aside.mkdir(parents=True)
+    _accept(settings, [VIEW])
+    _settle(settings)
+    found = _status(settings)
+    assert (found.hits_hold, found.outcomes_hold) == (True, True)
+    assert found.set_aside == [str(aside)]
+    assert str(aside) in found.troubles[0]
+
+
+def test_a_gap_shows_for_good(settings: Settings) -> None:
+    """Hits that the stream had let go before the lake had them do not count as settled."""
+    Lake(settings.data / "lake").write(outcome([event("p", 5)]))
+    found = _status(settings)
+    assert (found.accepted, found.in_stream, found.settled, found.missed) == (5, 0, 1, 4)
+    assert not found.hits_hold
+    assert found.outcomes_hold
+    assert "4 hits are lost" in found.troubles[0]
+
+
 def test_what_is_lost_shows(settings: Settings) -> None:
     """If the stream has let hits go that were not settled, the sum does not hold, and says so."""
     held = LakeReader(settings.data / "lake"), _Forgetful()
@@ -123,3 +162,12 @@ class _Forgetful(SqliteWatcher):
         from pixelake.stream.base import Extent
 
         return [Extent("p", 5, 10, 0)]
+
+
+def test_as_text() -> None:
+    """A sum that holds is ticked, one that does not is crossed."""
+    counts = dict.fromkeys((field.name for field in fields(Status)), 0)
+    found = Status(**counts | {"accepted": 1_234, "settled": 1_234, "outcomes": 5, "in_lake": 2, "rejected": 4})
+    good, bad = as_text(found).splitlines()[:2]
+    assert good == "✓ hits      1,234 accepted = 0 in the stream + 1,234 settled"
+    assert bad.startswith("✗ outcomes  5 = 2 in the lake + 4 rejected + 0 withheld")

@@ -176,3 +176,16 @@ def test_full_disk_is_unavailable(writer: DeltaWriter, monkeypatch: pytest.Monke
     with pytest.raises(LakeUnavailable, match="No space left") as caught:
         writer.add_files(outcome([event("a", 1)]).events)
     assert caught.value.hint
+
+
+def test_row_groups_are_bounded(writer: DeltaWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row group is bounded in bytes, wherever the large rows lie, and in rows; all rows are there, in order."""
+    monkeypatch.setattr("pixelake.warehouse.delta.GROUP_BYTES", 100_000)
+    monkeypatch.setattr("pixelake.warehouse.delta.GROUP_ROWS", 40)
+    rows = [event("a", place, title="x" * (60_000 if place < 4 else 1)) for place in range(1, 101)]
+    (add,) = writer.add_files(outcome(rows).events)
+    file = pq.ParquetFile(writer.log.folder / add.path)
+    groups = [file.metadata.row_group(at).num_rows for at in range(file.metadata.num_row_groups)]
+    assert groups[:3] == [1, 1, 1]
+    assert max(groups) <= 40
+    assert file.read(columns=["position"])["position"].to_pylist() == list(range(1, 101))

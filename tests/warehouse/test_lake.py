@@ -16,7 +16,8 @@ from pixelake.testing import FakeClock
 from pixelake.warehouse import durable
 from pixelake.warehouse.base import Outcome, Progress
 from pixelake.warehouse.delta import DeltaWriter
-from pixelake.warehouse.lake import LOCK, Lake, LakeReader
+from pixelake.warehouse.floor import FLOOR
+from pixelake.warehouse.lake import LOCK, LOOK_AGAIN, Lake, LakeReader
 from tests.warehouse.outcomes import event, outcome, reject
 
 
@@ -184,10 +185,29 @@ def test_stuck_writer_is_told(folder: Path) -> None:
 
 
 def test_gap_is_told(folder: Path) -> None:
-    """Hits that the stream no longer had are not passed over in silence."""
+    """Hits that the stream no longer had are not passed over in silence, and their number is remembered."""
     with capture_logs() as logs:
-        Lake(folder).write(outcome([event("a", 4)]))
+        Lake(folder).write(outcome([event("a", 4), event("b", 1)]))
     assert [(each["partition"], each["first"], each["last"]) for each in logs] == [("a", 1, 3)]
+    Lake(folder).write(outcome([event("a", 5), event("b", 4)]))
+    sums = LakeReader(folder).sums()
+    assert (sums.missed, sums.holds, sums.progress["a"].position) == (5, True, 5)
+
+
+def test_reader_looks_again_for_files(folder: Path) -> None:
+    """A reader that runs on notices a loss within its time, and that it was made good at once."""
+    clock = FakeClock()
+    lake, reader = Lake(folder), LakeReader(folder, clock)
+    lake.write(outcome([event("a", 1)], [reject("a", 2)]))
+    assert reader.sums().damaged == []
+    lost = next((folder / "rejects").rglob("*.parquet"))
+    data = lost.read_bytes()
+    lost.unlink()
+    clock.advance(LOOK_AGAIN)
+    sums = reader.sums()
+    assert (sums.damaged, sums.rejected, sums.holds) == ([lost], 0, False)
+    lost.write_bytes(data)
+    assert reader.sums().holds
 
 
 def test_sums_hold_beside_a_running_writer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,14 +290,16 @@ def test_two_consumers_of_one_partition_write_each_row_once(folder: Path) -> Non
 def test_write_is_durable_in_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rejects' file, rejects' entry, events' file, events' entry: each synced before the next is begun."""
     lake, synced = Lake(folder), []
-    real = os.fsync
+    real, kinds = os.fsync, {".parquet": "data", ".json": "entry"}
 
     def fsync(descriptor: int) -> None:
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         if path.is_file():
-            synced.append((path.relative_to(folder).parts[0], "entry" if path.suffix == ".json" else "data"))
+            name = path.name.removesuffix(".tmp")
+            synced.append((path.relative_to(folder).parts[0], "floor" if name == FLOOR else kinds[Path(name).suffix]))
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
     lake.write(outcome([event("a", 1)], [reject("a", 2)]))
-    assert synced == [("rejects", "data"), ("rejects", "entry"), ("events", "data"), ("events", "entry")]
+    commits = [("rejects", "data"), ("rejects", "entry"), ("events", "data"), ("events", "entry")]
+    assert synced == [*commits, ("events", "floor"), ("rejects", "floor")]

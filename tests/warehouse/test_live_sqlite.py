@@ -129,11 +129,28 @@ def test_now_counts_people(house: House) -> None:
     assert house.reader.now(4) == Now(1, 1)
 
 
+def test_now_knows_who_stays_across_midnight(house: House) -> None:
+    """A browser that gets a new visitor id at midnight is one person, also on its later pages; two browsers are two."""
+    rows = [
+        event("a", 1, visitor_id="old"),
+        event("a", 2, visitor_id="other"),
+        event("a", 181, visitor_id="new", visitor_before="old"),
+        event("a", 182, visitor_id="new"),
+        event("a", 183, visitor_id="new", visitor_before="old", user_id="jane"),
+    ]
+    house.store.write(outcome(rows[:2]))
+    house.store.write(outcome(rows[2:]))
+    house.clock.advance(184)
+    assert house.reader.now(300, "shop") == Now(3, 5)
+    assert house.reader.now(2.5) == Now(2, 2)
+
+
 def test_old_rows_are_forgotten(house: House) -> None:
     """After the retention events and counters are gone; positions stay."""
-    house.store.write(outcome([event("a", 1)]))
+    house.store.write(outcome([event("a", 1, visitor_before="old")]))
     house.clock.advance(2 * 3600)
     house.store.write(outcome([event("a", 7200)]))
+    assert house.store._connection.execute("select count(*) from earlier").fetchone() == (0,)
     assert [row.event["hit_id"] for row in house.reader.newest(5)] == ["a-7200"]
     assert {row.minute for row in house.reader.minutes(0)} == {START_US + 7200 * SECOND}
     assert house.store.positions() == {"a": 7200}

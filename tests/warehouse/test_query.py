@@ -197,3 +197,11 @@ def test_times_come_as_instants(lake: Lake, house: Lakehouse) -> None:
     """Arrow has them in UTC."""
     value = house.sql("select max(received_at) as t from events")["t"][0].as_py()
     assert value == datetime.fromisoformat("2026-02-10T21:00:02+00:00")
+
+
+def test_large_rejects_fit_the_memory(tmp_path: Path) -> None:
+    """Rows of nearly a megabyte each are read a few at a time: what they take together is no bound."""
+    Lake(tmp_path).write(outcome(rejects=[reject("a", place, raw=f"{place:9}" * 100_000) for place in range(1, 101)]))
+    with Lakehouse(tmp_path, memory="120MB") as house:
+        found = house.sql("select count(*) as n, avg(length(raw)) as size from rejects")
+    assert found.to_pylist() == [{"n": 100, "size": 900_000.0}]

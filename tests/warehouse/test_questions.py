@@ -1,15 +1,16 @@
 """The named questions."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pixelake.errors import QueryError
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
-from pixelake.warehouse.questions import Questions, questions
+from pixelake.warehouse.questions import MAX_BUCKETS, Questions, questions
 from tests.warehouse.outcomes import START, event, outcome
 
 ROWS = [
@@ -107,6 +108,49 @@ def test_referrers(asked: Questions) -> None:
         {"value": "direct", "views": 2, "visitors": 1},
         {"value": "search.example", "views": 1, "visitors": 1},
     ]
+
+
+def test_sites(asked: Questions) -> None:
+    """Sites by everything that arrived."""
+    assert _rows(asked, "sites", None) == [{"value": "shop", "hits": 9}, {"value": "blog", "hits": 1}]
+    assert len(_rows(asked, "sites", None, limit=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("period", "named"),
+    [
+        ({"start": datetime(1, 1, 1, tzinfo=UTC)}, "`from`"),
+        ({"end": datetime(9999, 12, 31, tzinfo=UTC)}, "`to`"),
+        ({"start": datetime.fromisoformat("0001-01-01T00:00:00+14:00")}, "`from`"),
+        ({"start": START, "end": START}, "`from`"),
+        ({"end": START + timedelta(hours=MAX_BUCKETS, seconds=1)}, "steps of 1:00:00"),
+        ({"step": timedelta(seconds=1)}, "3,600 steps"),
+        ({"step": timedelta(0)}, "`step`"),
+        ({"step": timedelta(hours=-1)}, "`step`"),
+        ({"limit": 5}, "no `limit`"),
+    ],
+    ids=["early", "late", "before all time", "empty", "long", "many", "none", "backwards", "no list"],
+)
+def test_a_series_without_bound_is_refused(asked: Questions, period: dict[str, Any], named: str) -> None:
+    """What would not end, or means nothing, is refused before the lake is asked; with what is accepted."""
+    with pytest.raises(QueryError, match=named) as caught:
+        _rows(asked, "series", **period)
+    assert caught.value.hint
+
+
+def test_the_longest_series(asked: Questions) -> None:
+    """As many steps as are allowed are answered, in however long a period."""
+    rows = _rows(asked, "series", end=START + timedelta(days=MAX_BUCKETS), step=timedelta(days=1))
+    assert len(rows) in (MAX_BUCKETS, MAX_BUCKETS + 1)
+    assert sum(row["hits"] for row in rows) == 10
+
+
+def test_what_a_question_does_not_take_is_refused(asked: Questions) -> None:
+    """A site or a limit that would be left aside is an error."""
+    with pytest.raises(QueryError, match="no `site`"):
+        _rows(asked, "sites", "shop")
+    with pytest.raises(QueryError, match="no `limit`"):
+        _rows(asked, "overview", limit=3)
 
 
 def test_site_is_a_value(asked: Questions) -> None:

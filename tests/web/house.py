@@ -76,22 +76,28 @@ class CountedQuestions:
     asked: list[tuple] = field(default_factory=list)
     seconds: float = 0.0
     error: Exception | None = None
+    hits: dict[str, int] = field(default_factory=dict)
 
-    def question(self, name, site=None, *, start: datetime, end: datetime, limit=10):
+    def question(self, name, site=None, *, start: datetime, end: datetime, **more):
         """As `Questions.question`."""
-        self.asked.append((name, site, start, end, limit))
+        self.asked.append((name, site, start, end, more))
         time.sleep(self.seconds)
         if self.error:
             raise self.error
+        if name == "sites":
+            return pa.table({"value": list(self.hits), "hits": list(self.hits.values())})
         return pa.table({"value": ["/"], "views": [3], "visitors": [2]})
 
 
-class OneSite:
-    """A registry with one site."""
+@dataclass
+class MemoryRegistry:
+    """A registry with a few sites."""
+
+    names: list[str] = field(default_factory=lambda: ["shop"])
 
     def snapshot(self):
-        """One site."""
-        return Snapshot(1, {"shop": Site("shop", ((0, "UTC"),))})
+        """The sites."""
+        return Snapshot(1, {name: Site(name, ((0, "UTC"),)) for name in self.names})
 
     def secret(self, name):
         """The token."""
@@ -105,6 +111,7 @@ class House:
     url: str
     live: MemoryLive
     questions: CountedQuestions
+    registry: MemoryRegistry
     client: httpx.Client
     stop: Callable[[], float]
 
@@ -112,8 +119,8 @@ class House:
 @contextmanager
 def serving(hosts=()) -> Iterator[House]:
     """The web role on a free port, until the end of the block."""
-    live, questions = MemoryLive(), CountedQuestions()
-    app = create(Sources(questions, live, OneSite(), lambda: SUMS, "http://pixel.test", "<img>"), hosts)
+    live, questions, registry = MemoryLive(), CountedQuestions(), MemoryRegistry()
+    app = create(Sources(questions, live, registry, lambda: SUMS, "http://pixel.test", "<img>"), hosts)
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     running = server(app)
@@ -130,7 +137,7 @@ def serving(hosts=()) -> Iterator[House]:
         while not running.started:
             time.sleep(0.005)
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
-            yield House(url, live, questions, client, stop)
+            yield House(url, live, questions, registry, client, stop)
     finally:
         stop()
         listening.close()

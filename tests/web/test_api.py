@@ -23,7 +23,7 @@ def test_a_period(house):
     given = {"from": "2026-02-10T00:00:00Z", "to": "2026-02-10T01:00:00+00:00", "site": "shop", "limit": "3"}
     assert house.client.get("/api/v1/pages", params=given).status_code == 200
     start = datetime(2026, 2, 10, tzinfo=UTC)
-    assert house.questions.asked == [("pages", "shop", start, start + timedelta(hours=1), 3)]
+    assert house.questions.asked == [("pages", "shop", start, start + timedelta(hours=1), {"limit": 3})]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,9 @@ def test_a_period(house):
         ("from=2026-02-10T00:00:00", "from"),
         ("to=%00", "to"),
         ("limt=3", "limt"),
+        ("from=0001-01-01T00:00:00Z", "from"),
+        ("to=0001-01-01T00:00:00%2B14:00", "to"),
+        ("to=9999-12-31T23:59:59-14:00", "to"),
     ],
 )
 def test_bad_parameters(house, query, named):
@@ -49,11 +52,20 @@ def test_bad_parameters(house, query, named):
     assert house.questions.asked == []
 
 
-def test_a_period_that_ends_before_it_begins(standing):
-    """The start must lie before the end."""
-    answer = standing.client.get("/api/v1/pages?from=2026-02-10T00:00:00Z&to=2026-02-09T00:00:00Z")
+@pytest.mark.parametrize(("name", "named"), [("overview", "limit"), ("series", "limit"), ("pages", "step")])
+def test_what_a_question_does_not_take(house, name, named):
+    """A limit for what is no list, and a step for what is no series, are refused like any unknown parameter."""
+    answer = house.client.get(f"/api/v1/{name}?{named}=hour")
     assert answer.status_code == 400
-    assert "`from`" in answer.json()["error"]
+    assert answer.json()["parameter"] == named
+    assert house.questions.asked == []
+
+
+def test_a_step(house):
+    """A series may be asked by the minute, the hour or the day."""
+    assert house.client.get("/api/v1/series?step=day").status_code == 200
+    assert house.questions.asked[0][-1] == {"step": timedelta(days=1)}
+    assert house.client.get("/api/v1/series?step=second").json()["parameter"] == "step"
 
 
 @pytest.mark.parametrize(
@@ -99,11 +111,33 @@ def test_newest(house):
 def test_what_the_page_needs(house):
     """Status, sites, live figures, the tag, and a table of panels whose questions all exist."""
     assert house.client.get("/api/v1/status").json()["settled"] == 4
-    assert house.client.get("/api/v1/sites").json() == ["shop"]
+    assert house.client.get("/api/v1/sites").json() == {"names": ["shop"], "total": 1}
     assert house.client.get("/api/v1/now").json() == {"visitors_now": 0, "hits_minute": 0}
     assert house.client.get("/api/v1/about").json()["snippet"] == "<img>"
     charts = house.client.get("/api/v1/charts").json()
     assert {chart["question"] for chart in charts} == {*QUESTIONS, "now"}
+
+
+def test_the_busiest_sites_come_first(house):
+    """Of very many sites a hundred are listed, those with most hits first; a text finds the others, in any case."""
+    house.registry.names = [f"site-{number:05}" for number in range(20_000)]
+    house.questions.hits = {"site-00900": 5, "site-19000": 7}
+    sites = house.client.get("/api/v1/sites").json()
+    assert sites["total"] == 20_000
+    assert sites["names"][:3] == ["site-19000", "site-00900", "site-00000"]
+    assert len(sites["names"]) == 100
+    found = house.client.get("/api/v1/sites?search=E-000&limit=2").json()
+    assert found == {"names": ["site-00000", "site-00001"], "total": 100}
+    assert house.client.get("/api/v1/sites?search=00900").json() == {"names": ["site-00900"], "total": 1}
+
+
+def test_sites_while_the_lake_is_away(house):
+    """Sites can be chosen also while nobody can tell which are busy; and the lake is not asked each time."""
+    house.registry.names = ["b", "a"]
+    house.questions.error = LakeUnavailable("the lake is away", "wait")
+    assert house.client.get("/api/v1/sites").json()["names"] == ["a", "b"]
+    assert house.client.get("/api/v1/sites?search=b").json()["names"] == ["b"]
+    assert len(house.questions.asked) == 1
 
 
 def test_openapi(standing):

@@ -174,6 +174,94 @@ def test_a_viewer_that_does_not_read_is_let_go():
     assert asyncio.run(watch()) == (live.WAITING + 2, [])
 
 
+class PausedLive(MemoryLive):
+    """A live store during whose looks something else happens."""
+
+    def __init__(self):
+        super().__init__()
+        self.meanwhile = lambda: None
+
+    def after(self, cursor, limit):
+        """As `Live.after`; then something happens."""
+        rows = super().after(cursor, limit)
+        self.meanwhile()
+        return rows
+
+    def newest(self, limit, site=None):
+        """As `Live.newest`; then something happens."""
+        rows = super().newest(limit, site)
+        self.meanwhile()
+        return rows
+
+
+async def _status():
+    return SUMS
+
+
+async def _titles(frames, store, stop):
+    """The events that a viewer gets until the one called `stop`."""
+    got = []
+    while stop not in got:
+        await asyncio.sleep(0)
+        lines = (await anext(frames)).decode().splitlines(keepends=True)
+        got += [
+            event["title"] for kind, _, data in parsed([*map(str.rstrip, lines)]) if kind == "events" for event in data
+        ]
+    return got
+
+
+def test_nothing_is_sent_twice():
+    """A viewer that moved on while the newest event was looked up is not set back."""
+
+    async def watch():
+        store = PausedLive()
+        store.put(title="old")
+        feed = live.Feed(store, _status)
+        frames = feed.watch(None, 0)
+        await anext(frames)
+        await feed._events()
+        viewer = next(iter(feed._viewers))
+
+        def moves_on():
+            store.meanwhile = lambda: None
+            store.put(title="new")
+            viewer.cursor = store.rows[-1].cursor
+
+        store.meanwhile = moves_on
+        await feed._figures()
+        await feed._events()
+        store.put(title="last")
+        await feed._events()
+        got = await _titles(frames, store, "last")
+        feed.close()
+        return got
+
+    assert asyncio.run(watch()) == ["old", "last"]
+
+
+def test_nothing_is_skipped():
+    """A viewer that joins from further back during a look gets all it missed with the next one."""
+
+    async def watch():
+        store = PausedLive()
+        for number in range(4):
+            store.put(title=str(number))
+        feed = live.Feed(store, _status)
+        first, second = feed.watch(None, 3), feed.watch(None, 1)
+        await anext(first)
+        loop = asyncio.get_running_loop()
+        store.meanwhile = lambda: asyncio.run_coroutine_threadsafe(anext(second), loop).result()
+        look = asyncio.create_task(feed._events())
+        await look
+        store.meanwhile = lambda: None
+        await feed._events()
+        got = await _titles(second, store, "3")
+        feed.close()
+        return got
+
+    assert asyncio.run(watch()) == ["1", "2", "3"]
+
+
 def test_stopping_ends_the_feeds(house):
     """With viewers connected the server stops in well below two seconds, and their streams end cleanly."""
     with watching(house) as feed:

@@ -14,11 +14,11 @@ import pytest
 PROGRAM = """
 import socket, sys
 sys.path.insert(0, sys.argv[2])
-from tests.web.house import CountedQuestions, MemoryLive, OneSite, SUMS
+from tests.web.house import CountedQuestions, MemoryLive, MemoryRegistry, SUMS
 from pixelake.web.api import create
 from pixelake.web.server import run
 from pixelake.web.sources import Sources
-sources = Sources(CountedQuestions(), MemoryLive(), OneSite(), lambda: SUMS, "", "")
+sources = Sources(CountedQuestions(), MemoryLive(), MemoryRegistry(), lambda: SUMS, "", "")
 run(create(sources), [socket.socket(fileno=int(sys.argv[1]))])
 print("drained")
 """

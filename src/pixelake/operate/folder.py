@@ -7,7 +7,10 @@
       lock           held (flock) by `serve`
       lock-<role>    held by `serve` too, or by the command that runs that role alone
       run/           where the running processes count; worth nothing once they have ended
-      stream/  lake/events/  lake/rejects/  live/  registry/
+      stream/  lake/events/  lake/rejects/  live/  seen/  registry/
+
+``live/`` may be deleted: what was shown of the last days is forgotten. So may
+``seen/``, but the owners of event ids are then known as far as the lake tells.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from pixelake.clock import SYSTEM, Clock
+from pixelake.disk import sync
 from pixelake.errors import DataFolderError, FolderInUse, FolderVersion
-from pixelake.stream import segment
 from pixelake.stream.flock import Flock
 
 VERSION: Final = 1
@@ -155,10 +158,10 @@ def _write_version(folder: Path, version: int) -> None:
     """Durable when it returns, also through a power cut: the file, its name, and the name of the folder."""
     new = folder / _NEW_VERSION
     new.write_text(f"{version}\n", encoding="ascii")
-    segment.sync(new)
+    sync(new)
     new.rename(folder / _VERSION_FILE)
-    segment.sync(folder)
-    segment.sync(folder.absolute().parent)
+    sync(folder)
+    sync(folder.absolute().parent)
 
 
 def _unusable(folder: Path, error: OSError) -> DataFolderError:

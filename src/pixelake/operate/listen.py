@@ -8,7 +8,7 @@ from typing import Final
 
 from pixelake.clock import SYSTEM, Clock
 from pixelake.errors import PortInUse
-from pixelake.settings import parse_address
+from pixelake.settings import Settings, parse_address
 
 BACKLOG: Final = 4_096
 """Connections that may wait while the collectors are started again; the kernel may have a lower bound."""
@@ -60,8 +60,19 @@ def address_of(listener: socket.socket) -> str:
 def reachable(address: str) -> str:
     """An address that a client on this machine can connect to: the wildcard is none."""
     host, _, port = address.rpartition(":")
-    wildcards = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing is bound here
+    wildcards = {"0.0.0.0": "127.0.0.1", "0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noqa: S104 - not bound here
     return f"{wildcards.get(host, host)}:{port}"
+
+
+def everywhere(address: str) -> bool:
+    """Whether it is the wildcard: all addresses of this machine, and itself none."""
+    host, _ = parse_address("collect", address)
+    return host in ("0.0.0.0", "::", "0")  # noqa: S104 - nothing is bound here
+
+
+def pixel_url(settings: Settings) -> str:
+    """How the pixel is reached from outside, as far as the settings tell; else from this machine."""
+    return settings.public_url.rstrip("/") or f"http://{reachable(settings.collect)}"
 
 
 def healthy(listener: socket.socket, timeout: float = 5.0) -> bool:

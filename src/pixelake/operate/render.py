@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pixelake.errors import QueryError
+
 FORMATS: Final = ("table", "csv", "json", "parquet")
 """What `render` can write."""
 
@@ -41,8 +43,16 @@ def render(rows: pa.Table, form: str, out: TextIO, binary: BinaryIO) -> None:
     with all their digits. JSON is an array of objects, a row a line. CSV has a
     header line; text is as it was stored, also where a spreadsheet would take
     it for a formula; lists, maps and structs are JSON.
+
+    Raises:
+        QueryError: this format, or Python, has no such value: an interval in Parquet, a year 99999.
+        OSError: it cannot be written.
     """
-    {"table": _table, "csv": _csv, "json": _json}.get(form, lambda rows, _: pq.write_table(rows, binary))(rows, out)
+    write = {"table": _table, "csv": _csv, "json": _json}.get(form, lambda rows, _: pq.write_table(rows, binary))
+    try:
+        write(rows, out)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
+        raise QueryError(f"cannot write a value as {form}: {error}", "cast it to text in the query") from error
 
 
 def rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:

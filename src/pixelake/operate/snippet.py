@@ -4,8 +4,21 @@ from html import escape
 from typing import Final
 from urllib.parse import urlencode
 
+from pixelake.transform.validate import validate
+
 KINDS: Final = ("page", "email", "amp")
 """What a tag can be for."""
+
+
+LONGEST_SITE: Final = 253
+"""Characters, of a host name."""
+
+
+def fault_of_site(site: str) -> str:
+    """Why every hit of a tag for `site` would be a reject; nothing if none would."""
+    if not site.strip():
+        return "the name is empty"
+    return "; ".join(fault.text for fault in validate({"site": [site]}, LONGEST_SITE)[2])
 
 
 def snippet(url: str, site: str, kind: str = "page") -> str:

@@ -1,6 +1,6 @@
-"""Where every hit is: the two sums, and how far behind the lake is."""
+"""Where every hit is: the two sums, how far behind the lake is, and what is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -23,13 +23,16 @@ class Status:
         accepted: hits that are or were durable in the stream.
         in_stream: those of them that wait for the lake.
         settled: those of them that are through.
+        missed: those of them that the stream no longer had when the lake wanted them.
         outcomes: what the settled hits became; a body of many elements is one hit and many outcomes.
-        in_lake: events in the lake.
-        rejected: rejects in the lake.
+        in_lake: events in the lake, in files that are there.
+        rejected: rejects in the lake, in files that are there.
         withheld: outcomes that policy kept nothing of.
         removed: events erased, expired or purged since.
         lag_seconds: age of the oldest hit that waits for the lake; 0 if none does.
         oldest_hit_age_seconds: age of the oldest hit that the stream still holds; 0 if it holds none.
+        damaged: files that the lake needs and that are missing or damaged.
+        set_aside: folders of what the lake put out of the way because a power cut broke it.
     """
 
     accepted: int
@@ -42,6 +45,9 @@ class Status:
     removed: int
     lag_seconds: float
     oldest_hit_age_seconds: float
+    missed: int
+    damaged: Sequence[str]
+    set_aside: Sequence[str]
 
     @property
     def hits_hold(self) -> bool:
@@ -53,9 +59,36 @@ class Status:
         """Whether every outcome is somewhere."""
         return self.outcomes == self.in_lake + self.rejected + self.withheld + self.removed
 
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What somebody should look at, a line each; none if all is well."""
+        lost = [f"{self.missed:,} hits are lost: the stream no longer had them for the lake"] * bool(self.missed)
+        damaged = [f"{path} is missing or damaged: restore it from a backup" for path in self.damaged]
+        aside = [
+            f"{path} holds what a power cut broke: remove it if you do not need it for an inquiry"
+            for path in self.set_aside
+        ]
+        return [*lost, *damaged, *aside]
+
     def as_dict(self) -> dict[str, Any]:
         """The counts by their names."""
         return asdict(self)
+
+
+def as_text(found: Status) -> str:
+    """For people: both sums with a tick if they hold, and how far behind the lake is. Lines without a last newline."""
+    return (
+        f"{_mark(found.hits_hold)} hits      {found.accepted:,} accepted = {found.in_stream:,} in the stream"
+        f" + {found.settled:,} settled\n"
+        f"{_mark(found.outcomes_hold)} outcomes  {found.outcomes:,} = {found.in_lake:,} in the lake"
+        f" + {found.rejected:,} rejected + {found.withheld:,} withheld + {found.removed:,} removed\n"
+        f"  lag       {found.lag_seconds:.1f} s\n"
+        f"  stream    its oldest hit is {found.oldest_hit_age_seconds:.0f} s old"
+    )
+
+
+def _mark(holds: bool) -> str:
+    return "✓" if holds else "✗"
 
 
 def status(lake: LakeReader, stream: Watcher, clock: Clock = SYSTEM) -> Status:
@@ -88,7 +121,7 @@ def _look(lake: LakeReader, stream: Watcher, clock: Clock) -> Status:
     return Status(
         accepted=sum((settled | {each.partition: each.last for each, _ in waiting}).values()),
         in_stream=sum(each.last - first + 1 for each, first in waiting),
-        settled=sum(settled.values()),
+        settled=sum(settled.values()) - sums.missed,
         outcomes=sums.outcomes,
         in_lake=sums.in_lake,
         rejected=sums.rejected,
@@ -96,6 +129,9 @@ def _look(lake: LakeReader, stream: Watcher, clock: Clock) -> Status:
         removed=sums.removed,
         lag_seconds=_oldest_age(stream, {each.partition: first for each, first in waiting}, clock),
         oldest_hit_age_seconds=_oldest_age(stream, {each.partition: each.first for each in held}, clock),
+        missed=sums.missed,
+        damaged=[str(path) for path in sums.damaged],
+        set_aside=[str(path) for path in lake.set_aside()],
     )
 
 

@@ -9,7 +9,7 @@ checkpoint of all that is still valid (the Delta protocol, reader version 1).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pixelake.errors import LakeUnavailable
-from pixelake.warehouse import durable
+from pixelake.warehouse import durable, floor
 
 LOG: Final = "_delta_log"
 LAST_CHECKPOINT: Final = "_last_checkpoint"
@@ -43,6 +43,13 @@ class DataFile(NamedTuple):
     def name(self) -> str:
         """Its path below the table's folder."""
         return unquote(self.path)
+
+    def is_whole(self, table: Path) -> bool:
+        """Whether it is there and has its size; its bytes are not looked at."""
+        try:
+            return (table / self.name).stat().st_size == self.size
+        except OSError:
+            return False
 
     def statistics(self) -> Mapping[str, Any]:
         """``numRecords``, ``minValues``, ``maxValues``: as far as the writer gave them."""
@@ -121,13 +128,16 @@ class DeltaLog:
         """Read on up to the newest entry; up to the one before a broken entry.
 
         Raises:
-            LakeUnavailable: the log cannot be read.
+            LakeUnavailable: the log cannot be read, or an entry is lost that was durable.
         """
+        durable_to = floor.read(self.folder)  # before the log, which may go on meanwhile
         with durable.reported(f"read {self.folder}"):
             if self.version < 0 or self._identify(self.version) != self._identity:
                 self._begin()
             while self._advance():
                 pass
+        if self.version < durable_to:
+            raise lost_entry(self.entry(self.version + 1))
 
     def _identify(self, version: int) -> _Identity | None:
         """Tells entries of one version apart: after a recovery it is another one."""
@@ -175,13 +185,34 @@ class DeltaLog:
         elif protocol := action.get("protocol"):
             _check_reader(protocol["minReaderVersion"])
 
-    def rows(self) -> int:
+    def added_since(self, version: int) -> list[DataFile]:
+        """The files that came after that version and are still there; more of them if old entries are gone."""
+        try:
+            entries = [parse_entry(self.entry(each).read_bytes()) for each in range(version + 1, self.version + 1)]
+        except UNREADABLE:
+            return list(self.files.values())
+        paths = [action["add"]["path"] for actions in entries for action in actions if action.get("add")]
+        return [self.files[path] for path in paths if path in self.files]
+
+    def damaged(self) -> Sequence[DataFile]:
+        """The files that are missing or do not have their size. Looks at each: 3 µs a file."""
+        return [file for file in self.files.values() if not file.is_whole(self.folder)]
+
+    def rows(self, without: Container[DataFile] = ()) -> int:
         """The number of rows, from the log; from a file's footer if the log does not tell."""
-        return sum(self._rows(file) for file in self.files.values())
+        return sum(self._rows(file) for file in self.files.values() if file not in without)
 
     def _rows(self, file: DataFile) -> int:
         known = file.statistics().get("numRecords")
         return int(known) if known is not None else int(pq.read_metadata(self.folder / file.name).num_rows)
+
+
+def lost_entry(path: Path) -> LakeUnavailable:
+    """That an entry of the log, which was durable, is missing or damaged."""
+    return LakeUnavailable(
+        f"{path} is missing or damaged",
+        f"restore it from a backup; to give up all it and newer ones hold, remove {path.parent.parent / floor.FLOOR}",
+    )
 
 
 def _names(folder: Path) -> set[str]:

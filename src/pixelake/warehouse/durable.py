@@ -13,28 +13,13 @@ from pathlib import Path
 from typing import IO, Final
 
 from pixelake.clock import SYSTEM, Clock
+from pixelake.disk import sync
 from pixelake.errors import LakeUnavailable
+
+__all__ = ["locked", "make_folder", "reported", "rewrite", "sync", "write"]
 
 TEMPORARY: Final = ".tmp"
 """Ending of a file that is being written: never read, and nothing of it is promised."""
-
-# On macOS fsync leaves the bytes in the drive's cache; this does not.
-_FULL_SYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
-
-
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)
-    if _FULL_SYNC is not None:  # pragma: no cover - macOS
-        fcntl.fcntl(descriptor, _FULL_SYNC)
-
-
-def sync(path: Path) -> None:
-    """Sync a file's bytes, or a folder's names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        _sync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def make_folder(folder: Path, below: Path) -> None:
@@ -60,7 +45,7 @@ def write(path: Path, fill: Callable[[IO[bytes]], None]) -> int:
         with temporary.open("wb") as file:
             fill(file)
             file.flush()
-            _sync(file.fileno())
+            sync(temporary)
             size = file.tell()
         temporary.rename(path)
         sync(path.parent)

@@ -2,16 +2,18 @@
 
 A commit to the events carries, for each partition P of the stream, the
 application transactions ``P`` (its position) and ``P/outcomes``,
-``P/withheld``, ``P/removed`` (the running counts up to there). One to the rejects carries ``P``.
+``P/withheld``, ``P/removed`` (the running counts up to there), and
+``P/missed`` where the stream had let hits go. One to the rejects carries ``P``.
 
 Rejects are committed first, events second. What a crash in between leaves of
 rejects lies above the events' position: it does not count, and the next write
 of that partition takes it out, because the hit may be judged otherwise then.
 """
 
+import math
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,17 +22,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
+from deltalake.transaction import AddAction
 
 from pixelake.clock import SYSTEM, Clock
 from pixelake.errors import Conflict, LakeUnavailable
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.stream.base import Partition, Position
-from pixelake.warehouse import durable
+from pixelake.warehouse import durable, floor
 from pixelake.warehouse.base import EVENTS, REJECTS, Outcome, Progress
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import DataFile, DeltaLog
 from pixelake.warehouse.fresh import above, above_floor
-from pixelake.warehouse.recover import recover
+from pixelake.warehouse.recover import BROKEN, broken, set_aside
 
 EVENTS_FOLDER: Final = "events"
 REJECTS_FOLDER: Final = "rejects"
@@ -39,6 +42,10 @@ LOCK_WAIT: Final = 60.0
 """Seconds to wait for another writer; one write takes well below a second."""
 
 COUNTS: Final = ("outcomes", "withheld", "removed")
+MISSED: Final = "/missed"
+LOOK_AGAIN: Final = 60.0
+"""Seconds until a reader that found every file whole looks at them again."""
+
 ATTEMPTS: Final = 5
 NOTHING: Final = Progress(0, 0, 0, 0)
 
@@ -47,7 +54,15 @@ NOTHING: Final = Progress(0, 0, 0, 0)
 class Sums:
     """What became of all settled hits, of one moment: ``outcomes == in_lake + rejected + withheld + removed``.
 
-    ``progress`` is of the same moment.
+    Attributes:
+        progress: of the same moment.
+        in_lake: events whose files are there.
+        rejected: rejects whose files are there.
+        outcomes: what became of the settled hits.
+        withheld: outcomes that policy kept nothing of.
+        removed: events erased, expired or purged since.
+        missed: positions that were passed over, because the stream no longer had their hits.
+        damaged: files that the lake needs and that are missing or damaged.
     """
 
     progress: Mapping[Partition, Progress]
@@ -56,6 +71,8 @@ class Sums:
     outcomes: int
     withheld: int
     removed: int
+    missed: int
+    damaged: Sequence[Path]
 
     @property
     def holds(self) -> bool:
@@ -66,9 +83,10 @@ class Sums:
 class LakeReader:
     """How far a lake is. Looks only: beside a writer, without one, and before there is a lake. Any thread."""
 
-    def __init__(self, folder: Path) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, folder: Path, clock: Clock = SYSTEM) -> None:
+        self._lock, self._clock = threading.Lock(), clock
         self._events, self._rejects = DeltaLog(folder / EVENTS_FOLDER), DeltaLog(folder / REJECTS_FOLDER)
+        self._whole_until = -math.inf
 
     def progress(self) -> Mapping[Partition, Progress]:
         """How far the events are with each partition.
@@ -97,21 +115,43 @@ class LakeReader:
 
     def _sums(self) -> Sums:
         reached = self._progress()
+        self._rejects.refresh()
+        damaged = self._damaged()
         return Sums(
             progress=reached,
-            in_lake=self._events.rows(),
-            rejected=self._rejected(reached),
+            in_lake=self._events.rows(damaged),
+            rejected=self._rejected(reached, damaged),
             outcomes=sum(each.outcomes for each in reached.values()),
             withheld=sum(each.withheld for each in reached.values()),
             removed=sum(each.removed for each in reached.values()),
+            missed=sum(count for name, count in self._events.transactions.items() if name.endswith(MISSED)),
+            damaged=[*damaged.values()],
         )
 
-    def _rejected(self, reached: Mapping[Partition, Progress]) -> int:
+    def _damaged(self) -> Mapping[DataFile, Path]:
+        """The files of both tables that are not whole, and where they should be."""
+        if self._clock.monotonic() < self._whole_until:
+            return {}
+        found = {file: log.folder / file.name for log in (self._events, self._rejects) for file in log.damaged()}
+        if not found:
+            self._whole_until = self._clock.monotonic() + LOOK_AGAIN
+        return found
+
+    def _rejected(self, reached: Mapping[Partition, Progress], damaged: Container[DataFile]) -> int:
         """The rejects at or below the positions reached."""
-        self._rejects.refresh()
         everywhere = {name: reached.get(name, NOTHING) for name in self._rejects.transactions}
         with durable.reported("read the rejects"):
-            return self._rejects.rows() - sum(_files_above(self._rejects, everywhere).values())
+            above_them = _files_above(self._rejects, everywhere, damaged)
+            return self._rejects.rows(damaged) - sum(above_them.values())
+
+    def set_aside(self) -> Sequence[Path]:
+        """The folders of what recoveries put out of the way, oldest first.
+
+        Raises:
+            LakeUnavailable: the lake cannot be read.
+        """
+        with durable.reported("read the lake"):
+            return sorted(path for log in (self._events, self._rejects) for path in (log.folder / BROKEN).glob("*"))
 
 
 class Lake:
@@ -131,9 +171,13 @@ class Lake:
             durable.make_folder(folder, folder.parent.parent)
             with durable.locked(self._lock, LOCK_WAIT, clock):
                 tables = folder / EVENTS_FOLDER, folder / REJECTS_FOLDER
-                self.set_aside = [f"{table.name}/{name}" for table in tables for name in recover(table, clock)]
+                found = {table: broken(table) for table in tables}  # of both, before anything is moved
+                for table, files in found.items():
+                    set_aside(table, files, clock)
+                self.set_aside = [f"{table.name}/{path.name}" for table, files in found.items() for path in files]
                 self._events = DeltaWriter(tables[0], EVENTS, clock)
                 self._rejects = DeltaWriter(tables[1], REJECTS, clock)
+                self._raise_floor(())
 
     def positions(self) -> Mapping[Partition, Position]:
         """The position of each partition this lake has ever written; durable.
@@ -168,16 +212,37 @@ class Lake:
             return
         reached = {partition: stored.get(partition, NOTHING) for partition in fresh.positions}
         _warn_of_gaps(fresh, reached)
-        self._write_rejects(fresh, reached)
-        self._events.commit(Change(self._events.add_files(fresh.events)), _transactions(fresh, reached))
+        rejects = self._write_rejects(fresh, reached)
+        events = self._events.add_files(fresh.events)
+        missed = _missed(fresh, reached, self._events.log)
+        self._events.commit(Change(events), _transactions(fresh, reached) | missed)
+        self._raise_floor([*events, *rejects])
 
-    def _write_rejects(self, fresh: Outcome, reached: Mapping[Partition, Progress]) -> None:
+    def _write_rejects(self, fresh: Outcome, reached: Mapping[Partition, Progress]) -> Sequence[AddAction]:
         stale = _files_above(self._rejects.log, reached)
         if not stale and not fresh.rejects.num_rows:
-            return
+            return ()
         kept = [_without(self._rejects.log, file, reached) for file in stale]
-        rows = pa.concat_tables([*kept, fresh.rejects])
-        self._rejects.commit(Change(self._rejects.add_files(rows), list(stale)), fresh.positions)
+        adds = self._rejects.add_files(pa.concat_tables([*kept, fresh.rejects]))
+        self._rejects.commit(Change(adds, list(stale)), fresh.positions)
+        return adds
+
+    def _raise_floor(self, ours: Sequence[AddAction]) -> None:
+        """Note how far the tables are durable; `ours` is known to be.
+
+        What is written is durable without: a failure is only reported.
+        """
+        synced = {add.path for add in ours}
+        for log in (self._events.log, self._rejects.log):
+            try:
+                old = floor.read(log.folder)
+                if log.version > old:
+                    names = [file.name for file in log.added_since(old)]
+                    floor.raise_to(log.folder, log.version, names, synced)
+            except (OSError, LakeUnavailable) as error:
+                structlog.get_logger().warning(
+                    "cannot note how far the lake is durable", table=log.folder.name, error=str(error)
+                )
 
 
 def progress(log: DeltaLog) -> dict[Partition, Progress]:
@@ -200,6 +265,12 @@ def _transactions(fresh: Outcome, reached: Mapping[Partition, Progress]) -> dict
     return versions
 
 
+def _missed(fresh: Outcome, reached: Mapping[Partition, Progress], log: DeltaLog) -> dict[str, int]:
+    """The running counts of positions passed over, where some were."""
+    gaps = {name: fresh.first.get(name, 0) - before.position - 1 for name, before in reached.items()}
+    return {name + MISSED: log.transactions.get(name + MISSED, 0) + count for name, count in gaps.items() if count > 0}
+
+
 def _count(rows: pa.Table) -> Counter[Partition]:
     """Rows of each partition."""
     counted: Any = pc.value_counts(rows["partition"])
@@ -218,7 +289,9 @@ def _warn_of_gaps(fresh: Outcome, reached: Mapping[Partition, Progress]) -> None
             )
 
 
-def _files_above(log: DeltaLog, reached: Mapping[Partition, Progress]) -> dict[DataFile, int]:
+def _files_above(
+    log: DeltaLog, reached: Mapping[Partition, Progress], without: Container[DataFile] = ()
+) -> dict[DataFile, int]:
     """The files with rows above the positions reached, and how many each has.
 
     Reads a file only if the log itself is above them: after a crash, and for a moment in every write.
@@ -226,7 +299,8 @@ def _files_above(log: DeltaLog, reached: Mapping[Partition, Progress]) -> dict[D
     floors = {name: each.position for name, each in reached.items() if log.transactions.get(name, 0) > each.position}
     if not floors:
         return {}
-    counts = {file: _count_above(log.folder / file.name, floors) for file in log.files.values() if _may(file, floors)}
+    files = [file for file in log.files.values() if file not in without and _may(file, floors)]
+    counts = {file: _count_above(log.folder / file.name, floors) for file in files}
     return {file: count for file, count in counts.items() if count}
 
 

@@ -67,6 +67,10 @@ create table if not exists events (
 ) strict;
 create index if not exists events_by_time on events (received_at);
 create index if not exists events_by_site on events (site);
+create table if not exists earlier (
+  visitor_id text primary key, visitor_before text not null, received_at integer not null
+) strict, without rowid;
+create index if not exists earlier_by_time on earlier (received_at);
 create table if not exists minutes (
   site text not null, minute integer not null, name text not null, count integer not null,
   primary key (minute, site, name)
@@ -161,6 +165,11 @@ class LiveStore:
             ),
         )
 
+        self._connection.executemany(
+            "insert or replace into earlier (visitor_id, visitor_before, received_at) values (?, ?, ?)",
+            _across_midnight(newest),
+        )
+
     def _count(self, fresh: Outcome) -> None:
         counts = Counter(dict(_minutes(fresh.events)))
         for minute, count in _by_minute(fresh.rejects, ()).items():
@@ -185,6 +194,10 @@ class LiveStore:
             (most, self._most),
         )
         self._connection.execute(
+            "delete from earlier where visitor_id in (select visitor_id from earlier where received_at < ? limit ?)",
+            (oldest, most),
+        )
+        self._connection.execute(
             "delete from minutes where (minute, site, name) in"
             " (select minute, site, name from minutes where minute < ? limit ?)",
             (oldest - MINUTE, most),
@@ -198,6 +211,13 @@ def _shown(events: pa.Table) -> pa.Table:
     """The columns for a screen; the time in microseconds."""
     shown = events.select(list(COLUMNS))
     return shown.set_column(COLUMNS.index("received_at"), "received_at", shown["received_at"].cast(pa.int64()))
+
+
+def _across_midnight(events: pa.Table) -> Iterator[tuple[str, str, int]]:
+    """Who the visitors of a day's first minutes were on the day before, and when that was said (microseconds)."""
+    told = events.filter(pc.and_(pc.is_valid(events["visitor_before"]), pc.is_valid(events["visitor_id"])))
+    columns: Any = told["visitor_id"], told["visitor_before"], told["received_at"].cast(pa.int64())
+    return zip(*(column.to_pylist() for column in columns), strict=True)
 
 
 def _of_people(events: pa.Table) -> Any:
@@ -287,12 +307,15 @@ class LiveReader:
     def now(self, window_seconds: float, site: str | None = None) -> Now:
         """The people of the last seconds. Who has no visitor id is in the hits only.
 
+        Who is here before and after midnight, and gets another visitor id by it, is still one.
+
         Raises:
             WarehouseError: it cannot be read.
         """
         sql = """
-            select count(distinct person), count(*) from events
-            where received_at > ?1 and is_person and site = coalesce(?2, site)"""
+            select count(distinct coalesce(visitor_before, person)), count(*)
+            from events left join earlier on earlier.visitor_id = person
+            where events.received_at > ?1 and is_person and site = coalesce(?2, site)"""
         rows = self._select(sql, (self._clock.now() - int(window_seconds * SECOND), site))
         return Now(*rows[0]) if rows else Now(0, 0)
 
@@ -304,6 +327,6 @@ class LiveReader:
         if not self._path.exists():
             return []
         with sqlite_file.reported(self._path), closing(sqlite_file.connect_to_read(self._path)) as connection:
-            if not connection.execute("select 1 from sqlite_master where name = 'positions'").fetchone():
+            if not connection.execute("select 1 from sqlite_master where name = 'earlier'").fetchone():
                 return []
             return connection.execute(sql, parameters).fetchall()

@@ -109,7 +109,7 @@ class Lakehouse:
         with self._lock:
             self._refresh()
             cursor = self._database.cursor()
-        with cursor, _stopped(cursor, self._timeout):
+        with cursor, _stopped(cursor, self._timeout), _interrupts():
             return cursor.execute(text, parameters or None).to_arrow_table()
 
     def _refresh(self) -> None:
@@ -196,6 +196,17 @@ def _stopped(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None
     finally:
         done.set()
         watcher.join()
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """Let Ctrl-C be what it is: DuckDB wraps it in a RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise error.__cause__ from None
+        raise
 
 
 def _explain(error: duckdb.Error) -> QueryError:

@@ -2,8 +2,12 @@
 
 What was not yet synced may have come back as empty or missing files. The
 first log entry that is broken, and everything newer, is set aside in
-``_broken/<time>/`` and reported; its hits come again from the stream, which
-keeps all that is newer than the last synced commit.
+``_broken/<time>/`` and reported; its hits are read again as far as the stream
+still has them, which it does of all that is newer than the last synced commit.
+
+What is broken at or below the table's floor (`floor`) was durable and was lost
+in another way, and its hits may be long gone from the stream: then nothing is
+touched, and the operator has to restore it.
 
 Whoever calls this holds the lock of the lake, so that none of our commits is
 under way. A foreign writer's entry appears whole or not at all.
@@ -14,14 +18,13 @@ import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 
 import msgspec
 import structlog
 
 from pixelake.clock import SECOND, Clock
 from pixelake.errors import LakeUnavailable
-from pixelake.warehouse import durable
+from pixelake.warehouse import durable, floor
 from pixelake.warehouse.delta_log import (
     CHECKPOINT,
     ENTRY,
@@ -29,6 +32,9 @@ from pixelake.warehouse.delta_log import (
     LOG,
     UNREADABLE,
     Action,
+    DataFile,
+    DeltaLog,
+    lost_entry,
     parse_entry,
     read_checkpoint,
 )
@@ -38,28 +44,58 @@ MAGIC: Final = b"PAR1"
 """A Parquet file begins and ends with it."""
 
 
-def recover(folder: Path, clock: Clock) -> Sequence[str]:
-    """Set the broken tail of the table in `folder` aside. Returns the names of the files that were moved.
+def broken(folder: Path) -> Sequence[Path]:
+    """The files of the log that have to be set aside, so that the table in `folder` is whole. Changes nothing.
 
     Raises:
         OSError: the disk does not let us.
-        LakeUnavailable: the beginning of the log is gone, and no checkpoint stands for it.
+        LakeUnavailable: something is lost that was durable; or the beginning of the log is gone, and no checkpoint
+            stands for it.
     """
-    log = folder / LOG
+    log, durable_to = folder / LOG, floor.read(folder)
     if not log.is_dir():
+        if durable_to > floor.NONE:
+            raise lost_entry(DeltaLog(folder).entry(0))
         return ()
     entries, checkpoints = _versions(log, ENTRY), _versions(log, CHECKPOINT)
-    good = next((version for version in reversed(checkpoints) if _readable(checkpoints[version])), -1)
+    good, files = _newest(checkpoints)
     if good < 0 and entries and 0 not in entries:
         raise LakeUnavailable(f"the log of {folder} has lost its beginning", "restore it from a backup")
-    end = _end(folder, entries, good + 1)
-    broken = [path for version, path in entries.items() if version >= end]
-    broken += [path for version, path in checkpoints.items() if version > good]
+    actions = {good: [_added(file) for file in files]} | _follow(entries, good + 1)
+    end = _end(folder, actions, durable_to)
+    found = [path for version, path in entries.items() if version >= end]
+    found += [path for version, path in checkpoints.items() if version > good]
     if _misleads(log / LAST_CHECKPOINT, {version for version in checkpoints if version <= good}):
-        broken.append(log / LAST_CHECKPOINT)
-    if broken:
-        _set_aside(folder, broken, clock)
-    return [path.name for path in broken]
+        found.append(log / LAST_CHECKPOINT)
+    return found
+
+
+def set_aside(folder: Path, files: Sequence[Path], clock: Clock) -> None:
+    """Move `files`, which are `broken`, out of the way, durably, and say so.
+
+    Raises:
+        OSError: the disk does not let us.
+    """
+    if not files:
+        return
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(clock.now() // SECOND)) + f"-{clock.now() % SECOND:06}"
+    aside = folder / BROKEN / stamp
+    durable.make_folder(aside, folder)
+    # Newest first: a crash in between leaves a shorter log, not one with a hole.
+    for path in sorted(files, reverse=True):
+        path.rename(aside / path.name)
+    durable.sync(aside)
+    durable.sync(folder / LOG)
+    log = DeltaLog(folder)
+    log.refresh()
+    structlog.get_logger().warning(
+        "the lake set aside what was broken before it was synced; hits above these positions are read again,"
+        " as far as the stream still has them",
+        table=folder.name,
+        positions={name: version for name, version in log.transactions.items() if "/" not in name},
+        files=[path.name for path in files],
+        kept_in=str(aside),
+    )
 
 
 def _versions(log: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
@@ -68,12 +104,18 @@ def _versions(log: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
     return {int(match[1]): log / match[0] for match in sorted(matches, key=lambda match: match[1])}
 
 
-def _readable(checkpoint: Path) -> bool:
-    try:
-        read_checkpoint(checkpoint)
-    except UNREADABLE:
-        return False
-    return True
+def _newest(checkpoints: dict[int, Path]) -> tuple[int, Sequence[DataFile]]:
+    """The newest readable checkpoint and its files; version -1 if there is none."""
+    for version in reversed(checkpoints):
+        try:
+            return version, list(read_checkpoint(checkpoints[version])[0].values())
+        except UNREADABLE:
+            continue
+    return -1, ()
+
+
+def _added(file: DataFile) -> Action:
+    return {"add": {"path": file.path, "size": file.size}}
 
 
 def _misleads(pointer: Path, good: Container[int]) -> bool:
@@ -86,17 +128,12 @@ def _misleads(pointer: Path, good: Container[int]) -> bool:
         return True
 
 
-def _end(folder: Path, entries: Mapping[int, Path], start: int) -> int:
-    """The first broken version from `start` on; that behind the last if all are whole."""
+def _follow(entries: Mapping[int, Path], start: int) -> dict[int, list[Action]]:
+    """The actions of the entries from `start` up to the first broken one."""
     actions: dict[int, list[Action]] = {}
-    end = start
-    while (parsed := _parse(entries.get(end))) is not None:
-        actions[end] = parsed
-        end += 1
-    # Setting an entry aside brings back the files it removed: look again with the new end.
-    while (broken := _first_broken(folder, actions, end)) is not None:
-        end = broken
-    return end
+    while (parsed := _parse(entries.get(start + len(actions)))) is not None:
+        actions[start + len(actions)] = parsed
+    return actions
 
 
 def _parse(entry: Path | None) -> list[Action] | None:
@@ -106,13 +143,39 @@ def _parse(entry: Path | None) -> list[Action] | None:
         return None
 
 
-def _first_broken(folder: Path, actions: Mapping[int, Sequence[Action]], end: int) -> int | None:
-    """The first version before `end` that adds a file which is still needed and is not whole."""
+def _end(folder: Path, actions: Mapping[int, Sequence[Action]], durable_to: int) -> int:
+    """The first broken version; that behind the last if all are whole. `actions` begins with the checkpoint.
+
+    Raises:
+        LakeUnavailable: it is not above `durable_to`, or it is the checkpoint.
+    """
+    end = max(actions) + 1
+    if end <= durable_to:
+        raise lost_entry(DeltaLog(folder).entry(end))
+    trusted = max(durable_to, min(actions))
+    # Setting an entry aside brings back the files it removed: look again with the new end.
+    while (found := _first_broken(folder, actions, end, trusted)) is not None:
+        end, path = found
+        if end <= trusted:
+            raise _lost(folder, path)
+    return end
+
+
+def _first_broken(
+    folder: Path, actions: Mapping[int, Sequence[Action]], end: int, trusted: int
+) -> tuple[int, Path] | None:
+    """The first version before `end` that adds a file which is still needed and is not whole, and that file.
+
+    Up to `trusted` the sizes have to do: the bytes were synced.
+    """
     kept = {version: found for version, found in actions.items() if version < end}
     removed = {action["path"] for _, action in _each(kept, "remove")}
     for version, add in _each(kept, "add"):
-        if add["path"] not in removed and not _whole(folder / unquote(add["path"]), add["size"]):
-            return version
+        file = DataFile(add["path"], add["size"], None)
+        if file.path in removed:
+            continue
+        if not file.is_whole(folder) or (version > trusted and not _has_magic(folder / file.name)):
+            return version, folder / file.name
     return None
 
 
@@ -120,29 +183,20 @@ def _each(actions: Mapping[int, Sequence[Action]], kind: str) -> Iterator[tuple[
     return ((version, action[kind]) for version, found in actions.items() for action in found if action.get(kind))
 
 
-def _whole(path: Path, size: int) -> bool:
-    """Whether a Parquet file has its size, its beginning and its end."""
+def _has_magic(path: Path) -> bool:
+    """Whether a Parquet file has its beginning and its end."""
     try:
         with path.open("rb") as file:
             head = file.read(len(MAGIC))
             file.seek(-len(MAGIC), 2)
-            return head == MAGIC == file.read() and file.tell() == size
+            return head == MAGIC == file.read()
     except OSError:
         return False
 
 
-def _set_aside(folder: Path, broken: Sequence[Path], clock: Clock) -> None:
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(clock.now() // SECOND)) + f"-{clock.now() % SECOND:06}"
-    aside = folder / BROKEN / stamp
-    durable.make_folder(aside, folder)
-    # Newest first: a crash in between leaves a shorter log, not one with a hole.
-    for path in sorted(broken, reverse=True):
-        path.rename(aside / path.name)
-    durable.sync(aside)
-    durable.sync(folder / LOG)
-    structlog.get_logger().warning(
-        "the lake lost what was not yet synced; its hits come again from the stream",
-        table=folder.name,
-        files=[path.name for path in broken],
-        kept_in=str(aside),
+def _lost(folder: Path, path: Path) -> LakeUnavailable:
+    return LakeUnavailable(
+        f"{path} is missing or damaged, although it was durable; the lake is not written to",
+        f"restore it from a backup; to give its rows up, move it away if it is there, and run"
+        f" deltalake.DeltaTable({str(folder)!r}).repair() in Python",
     )

@@ -3,6 +3,9 @@
 ``owners`` has the present owner of each event id; ``answers`` every other
 answer that was ever given: to repeats, and to owners whose claim grew too old.
 So that who asks again hears the same, however late.
+
+Whoever deletes the file makes us forget who owned which event id: what of it
+the lake can tell is to be given back with `SqliteSeen.restore`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -76,6 +79,30 @@ class SqliteSeen:
     def close(self) -> None:
         """Let the file go. May never be called."""
         self._connection.close()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was restored yet.
+
+        Raises:
+            WarehouseError: it cannot be read.
+        """
+        with sqlite_file.reported(self._path):
+            return not self._connection.execute("pragma user_version").fetchone()[0]
+
+    def restore(self, claims: Iterable[tuple[Claim, int]]) -> None:
+        """Begin with these owners and the times of their claims (microseconds UTC), oldest first. Only once, durably.
+
+        Raises:
+            WarehouseError: nothing was restored.
+        """
+        with sqlite_file.reported(self._path), sqlite_file.transaction(self._connection):
+            if self.is_new:  # else another process was faster
+                self._connection.executemany(
+                    "insert or replace into owners (site, event_id, hit_id, claimed_at) values (?, ?, ?, ?)",
+                    ((*claim, claimed_at) for claim, claimed_at in claims),
+                )
+                self._connection.execute("pragma user_version = 1")
 
     def claim(self, claims: Sequence[Claim]) -> Sequence[str]:
         """The owner of each event id; within one call the order decides. Durable.

@@ -47,6 +47,8 @@ def _only(text: str, parser: duckdb.DuckDBPyConnection) -> Any:
         statements = parser.extract_statements(text)
     except duckdb.Error as error:
         raise QueryError(first_line(error), _HINT) from None
+    if not statements:
+        raise QueryError("there is no SQL in the query", _HINT)
     if len(statements) != 1:
         raise QueryError(f"{len(statements)} statements in one query", _HINT)
     return statements[0]

@@ -5,40 +5,43 @@ are ``{"error", "hint"}``, one line each; a bad parameter is named in ``paramete
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pixelake import __version__
 from pixelake.errors import PixelakeError, QueryError
+from pixelake.warehouse.questions import EARLIEST, LATEST, MAX_BUCKETS
 from pixelake.web.answers import Answers
 from pixelake.web.auth import HEADERS, Guard, gate
 from pixelake.web.charts import CHARTS
 from pixelake.web.live import Feed
+from pixelake.web.picker import BUSY_SECONDS, Found, busiest, found
 from pixelake.web.sources import Sources
 
 STATIC: Final = Path(__file__).parent / "static"
 DAY: Final = timedelta(days=1)
 MAX_ROWS: Final = 1_000
+STEPS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": DAY}
 STATUS_SECONDS: Final = 1.0
 TOKEN: Final = "access_token"  # noqa: S105 the name of the secret, not the secret
-QUESTIONS: Final = tuple(dict.fromkeys(chart.question for chart in CHARTS if chart.question != "now"))
-"""The named questions that the API answers: those of the charts."""
+QUESTIONS: Final = {chart.question: chart.kind for chart in CHARTS if chart.question != "now"}
+"""The named questions that the API answers, those of the charts, with the kind of their panel."""
 
 
 class _Parameters(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 Site = Annotated[str | None, Field(description="only this site; else all", min_length=1, max_length=255)]
@@ -56,12 +59,53 @@ class Newest(OfSite):
     limit: int = Field(50, ge=1, le=100, description="at most so many events")
 
 
+class Find(_Parameters):
+    """Which sites."""
+
+    search: str = Field("", max_length=255, description="only sites with this in their name, in any case")
+    limit: int = Field(100, ge=1, le=MAX_ROWS, description="at most so many sites")
+
+
+def _in_range(moment: datetime) -> datetime:
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError(f"it lies in the years {EARLIEST.year} to {LATEST.year - 1}")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+
+
 class Period(OfSite):
     """A period, by default the last 24 hours."""
 
-    start: AwareDatetime | None = Field(None, alias="from", description="start, ISO 8601 with zone, included")
-    end: AwareDatetime | None = Field(None, alias="to", description="end, ISO 8601 with zone, excluded")
+    start: Moment | None = Field(None, alias="from", description="start, ISO 8601 with zone, included")
+    end: Moment | None = Field(None, alias="to", description="end, ISO 8601 with zone, excluded")
+
+    def more(self) -> Mapping[str, Any]:
+        """What else the question is given."""
+        return {}
+
+
+class Top(Period):
+    """The first rows of a list, over a period."""
+
     limit: int = Field(10, ge=1, le=MAX_ROWS, description="at most so many rows of a list")
+
+    def more(self) -> Mapping[str, Any]:
+        """The number of rows."""
+        return {"limit": self.limit}
+
+
+class Steps(Period):
+    """A period, step by step."""
+
+    step: Literal["minute", "hour", "day"] = Field(
+        "hour", description=f"minute, hour or day (UTC); at most {MAX_BUCKETS:,} in the period"
+    )
+
+    def more(self) -> Mapping[str, Any]:
+        """The length of a step."""
+        return {"step": STEPS[self.step]}
 
 
 class Behind(OfSite):
@@ -94,16 +138,20 @@ class _Service:
 
     async def ask(self, name: str, period: Period) -> Answer:
         """The answer to a named question."""
-        if period.start and period.end and period.start >= period.end:
-            raise QueryError("`from` must lie before `to`", "both are moments, ISO 8601 with zone")
-        key = name, period.site, period.start, period.end, period.limit
-        return await self.answers.get(key, partial(self._answer, name, period))
+        return await self.answers.get((name, period), partial(self._answer, name, period))
 
     def _answer(self, name: str, period: Period) -> Answer:
         end = period.end or datetime.now(UTC)
         start = period.start or end - DAY
-        table = self.sources.questions.question(name, period.site, start=start, end=end, limit=period.limit)
+        table = self.sources.questions.question(name, period.site, start=start, end=end, **period.more())
         return Answer(question=name, site=period.site, start=start, end=end, rows=table.to_pylist())
+
+    async def sites(self, find: Find) -> Found:
+        """The sites that match, busiest first."""
+        snapshot = await self.answers.get("sites", self.sources.registry.snapshot)
+        busy = await self.answers.get("busy", partial(busiest, self.sources.questions), BUSY_SECONDS)
+        key = "sites", find
+        return await self.answers.get(key, partial(found, snapshot.sites, busy, find.search, find.limit))
 
 
 def create(sources: Sources, hosts: Iterable[str] = ()) -> FastAPI:
@@ -157,14 +205,9 @@ def _lake_routes(service: _Service) -> APIRouter:
     """The named questions, and what there is to ask about."""
     routes = APIRouter(tags=["lake"])
 
-    def add(name: str) -> None:
-        async def ask(period: Annotated[Period, Query()]) -> Answer:
-            return await service.ask(name, period)
-
+    for name, kind in QUESTIONS.items():
+        ask = _asker(service, name, kind)
         routes.add_api_route(f"/{name}", ask, name=name, summary=f"The question `{name}`, over a period")
-
-    for name in QUESTIONS:
-        add(name)
 
     @routes.get("/charts")
     async def charts() -> list[dict[str, str]]:
@@ -172,10 +215,9 @@ def _lake_routes(service: _Service) -> APIRouter:
         return [chart._asdict() for chart in CHARTS]
 
     @routes.get("/sites")
-    async def sites() -> list[str]:
-        """Names of all sites."""
-        snapshot = await service.answers.get("sites", service.sources.registry.snapshot)
-        return sorted(snapshot.sites)
+    async def sites(find: Annotated[Find, Query()]) -> Found:
+        """Names of sites, those with the most hits of the last days first, and how many match in all."""
+        return await service.sites(find)
 
     @routes.get("/about")
     async def about() -> dict[str, str]:
@@ -184,6 +226,22 @@ def _lake_routes(service: _Service) -> APIRouter:
         return {"version": __version__, "collect_url": sources.collect_url, "snippet": sources.snippet}
 
     return routes
+
+
+def _asker(service: _Service, name: str, kind: str) -> Callable[..., Awaitable[Answer]]:
+    """The route of a question, with the parameters that its kind of panel takes."""
+
+    async def figure(period: Annotated[Period, Query()]) -> Answer:
+        return await service.ask(name, period)
+
+    async def top(period: Annotated[Top, Query()]) -> Answer:
+        return await service.ask(name, period)
+
+    async def line(period: Annotated[Steps, Query()]) -> Answer:
+        return await service.ask(name, period)
+
+    routes: dict[str, Callable[..., Awaitable[Answer]]] = {"list": top, "line": line}
+    return routes.get(kind, figure)
 
 
 def _live_routes(service: _Service) -> APIRouter:
@@ -226,7 +284,8 @@ async def _bad_parameter(request: Request, error: Exception) -> JSONResponse:
     name = str(first["loc"][-1])
     accepted = _accepted(request)
     if name in accepted:
-        body = {"error": f"{name}: {first['msg']}", "parameter": name, "hint": f"it is: {accepted[name]}"}
+        fault = first["msg"].removeprefix("Value error, ")
+        body = {"error": f"{name}: {fault}", "parameter": name, "hint": f"it is: {accepted[name]}"}
     else:
         hint = f"this route has {', '.join(accepted)}"
         body = {"error": f"unknown parameter {name!r}", "parameter": name, "hint": hint}

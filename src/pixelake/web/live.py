@@ -137,27 +137,39 @@ class Feed:
             await asyncio.sleep(seconds)
 
     async def _events(self) -> None:
-        rows = await self.call(self._live.after, min(viewer.cursor for viewer in self._viewers), READ)
+        # Who joins or is set back during the look is behind other rows: the next look is theirs.
+        before = self._cursors()
+        rows = await self.call(self._live.after, min(before.values(), default=0), READ)
         if not rows:
             return
         frames: dict[tuple[str | None, int], bytes | None] = {}
-        newest = rows[-1].cursor
-        for viewer in list(self._viewers):
-            key = viewer.site, viewer.cursor
+        for viewer, cursor in before.items():
+            if viewer.cursor != cursor:
+                continue
+            key = viewer.site, cursor
             if key not in frames:
                 frames[key] = _events_frame(rows, *key)
             self._send(viewer, frames[key])
-            viewer.cursor = max(viewer.cursor, newest)
+            viewer.cursor = max(cursor, rows[-1].cursor)
 
     async def _figures(self) -> None:
-        newest = await self._newest_cursor()
+        await self._set_back()
         status = frame("status", await self._status())
         now = {site: frame("now", await self.now(site)) for site in {viewer.site for viewer in self._viewers}}
         for viewer in list(self._viewers):
-            # Only a store that began anew is behind its viewers.
-            viewer.cursor = viewer.cursor if viewer.cursor <= newest else 0
             self._send_changed(viewer, "now", now.get(viewer.site))
             self._send_changed(viewer, "status", status)
+
+    async def _set_back(self) -> None:
+        """Only a store that began anew is behind where its viewers were before it was asked: they begin with it."""
+        before = self._cursors()
+        newest = await self._newest_cursor()
+        for viewer, cursor in before.items():
+            if viewer.cursor == cursor > newest:
+                viewer.cursor = 0
+
+    def _cursors(self) -> dict[_Viewer, int]:
+        return {viewer: viewer.cursor for viewer in self._viewers}
 
     def _send_changed(self, viewer: _Viewer, kind: str, data: bytes | None) -> None:
         if data is not None and viewer.last.get(kind) != data:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -20,12 +20,13 @@ class Questions(Protocol):
         *,
         start: datetime,
         end: datetime,
-        limit: int = 10,
+        limit: int | None = None,
+        step: timedelta | None = None,
     ) -> pa.Table:
         """The answer: one row for a figure, a row a bucket for a series, a row a value for a list.
 
         Raises:
-            QueryError: it cannot be answered.
+            QueryError: it cannot be answered, or takes no `limit` or `step` and was given one.
         """
         ...
 

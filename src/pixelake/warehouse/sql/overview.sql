@@ -1,4 +1,15 @@
 -- overview(site, start, end): one row: hits, views, visitors, bots, duplicates. Views and visitors are people's.
+-- A person without a user_id is another one on each day, except across midnight: the first half hour of a day tells
+-- who a visitor was on the day before (`earlier`), and who came back in it is still that one.
+with earlier as (
+  select visitor_id, max(visitor_before) as visitor_before
+  from events
+  where received_at >= $start and received_at < $end
+    and concat(year, month, day, hour) between $first_hour and $last_hour
+    and site = coalesce($site, site)
+    and visitor_before is not null
+  group by 1
+)
 select
   count(*) as hits,
   count(*) filter (is_person and event = 'pageview') as views,
@@ -7,10 +18,12 @@ select
   count(*) filter (duplicate) as duplicates
 from (
   select
-    *,
-    coalesce(user_id, visitor_id) as person,
+    event,
+    bot,
+    duplicate,
+    coalesce(user_id, earlier.visitor_before, visitor_id) as person,
     not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD' as is_person
-  from events
+  from events left join earlier using (visitor_id)
   where received_at >= $start and received_at < $end
     and concat(year, month, day, hour) between $first_hour and $last_hour
     and site = coalesce($site, site)

@@ -1,9 +1,20 @@
 -- referrers(site, start, end, limit): a row a referring host, `direct` where none was sent, without the site itself: value, views, visitors.
+-- A person without a user_id is another one on each day, except across midnight: the first half hour of a day tells
+-- who a visitor was on the day before (`earlier`), and who came back in it is still that one.
+with earlier as (
+  select visitor_id, max(visitor_before) as visitor_before
+  from events
+  where received_at >= $start and received_at < $end
+    and concat(year, month, day, hour) between $first_hour and $last_hour
+    and site = coalesce($site, site)
+    and visitor_before is not null
+  group by 1
+)
 select
   coalesce(referrer_host, 'direct') as value,
   count(*) as views,
-  count(distinct coalesce(user_id, visitor_id)) as visitors
-from events
+  count(distinct coalesce(user_id, earlier.visitor_before, visitor_id)) as visitors
+from events left join earlier using (visitor_id)
 where received_at >= $start and received_at < $end
   and concat(year, month, day, hour) between $first_hour and $last_hour
   and site = coalesce($site, site)

@@ -1,5 +1,16 @@
 -- series(site, start, end, step): a row a bucket, gaps filled: bucket, hits, views, visitors. The last two are people's.
-with buckets as (
+-- A person without a user_id is another one on each day, except across midnight: the first half hour of a day tells
+-- who a visitor was on the day before (`earlier`), and who came back in it is still that one.
+with earlier as (
+  select visitor_id, max(visitor_before) as visitor_before
+  from events
+  where received_at >= $start and received_at < $end
+    and concat(year, month, day, hour) between $first_hour and $last_hour
+    and site = coalesce($site, site)
+    and visitor_before is not null
+  group by 1
+),
+buckets as (
   select unnest(generate_series(time_bucket($step, $start), $end - interval 1 microsecond, $step)) as bucket
 ),
 counted as (
@@ -12,9 +23,9 @@ counted as (
     select
       received_at,
       event,
-      coalesce(user_id, visitor_id) as person,
+      coalesce(user_id, earlier.visitor_before, visitor_id) as person,
       not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD' as is_person
-    from events
+    from events left join earlier using (visitor_id)
     where received_at >= $start and received_at < $end
       and concat(year, month, day, hour) between $first_hour and $last_hour
       and site = coalesce($site, site)

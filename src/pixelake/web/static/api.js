@@ -1,5 +1,7 @@
 // The JSON API: everything the page knows comes through here.
 
+import { clean } from "./dom.js";
+
 /** A refusal, with the operator's hint. */
 export class Refused extends Error {
   constructor(status, { error, hint }) {
@@ -7,6 +9,17 @@ export class Refused extends Error {
     this.status = status;
     this.hint = hint ?? "";
   }
+}
+
+/** Whether only what was asked for is affected: the server works, and knows who asks. */
+export const isLocal = (error) => error instanceof Refused && error.status !== 401;
+
+/** What went wrong, and what to do about it, in a line. */
+export function explain(error) {
+  if (!(error instanceof Refused)) return "The dashboard's server does not answer. Trying again.";
+  const hint = error.status === 401 ? "open the address that `pixelake serve` prints once more" : error.hint;
+  const line = hint ? `${error.message}; ${hint}` : error.message;
+  return clean(line.charAt(0).toUpperCase() + line.slice(1));
 }
 
 function address(path, parameters) {

@@ -1,24 +1,22 @@
 // The page: asks, listens, and hands what comes to the panels.
 
-import { get, listen, Refused } from "./api.js";
-import { clean, h, setText } from "./dom.js";
+import { explain, get, isLocal, listen } from "./api.js";
+import { say, setText } from "./dom.js";
 import { events } from "./events.js";
-import { figures } from "./figures.js";
 import { zone } from "./format.js";
-import { lines } from "./lines.js";
-import { list } from "./lists.js";
-import { trust } from "./trust.js";
 
 const ROWS = 30;
-const TOP = 6; // rows of a top list
+const FRAME = 100; // events in a frame at most: of more the server sends the newest
 const SOON = 300; // ms after an event: the first look at the lake
 const SETTLED = 6500; // ms after it: by then the lake has it (its window is 5 s)
 const GAP = 4000; // ms between two looks at the lake
 const IDLE = 30000; // ms: the 24 hours move on also when nothing happens
+const AGAIN = 2000; // ms after a failure
 
 const $ = (id) => document.getElementById(id);
-const state = { site: new URL(location).searchParams.get("site") ?? "", cursor: 0, paused: false, held: [], empty: false, source: null, asked: 0, generation: 0 };
-const view = {};
+const state = { site: new URL(location).searchParams.get("site") ?? "", cursor: 0, paused: false, held: [], waiting: 0, more: false, empty: false, source: null, started: false, asked: 0, generation: 0 };
+// The table works without the rest: each other part is loaded by itself, and says so if it cannot be.
+const view = { events: null, board: null, trust: null, sites: null };
 
 // --- what is shown ---------------------------------------------------------------------------------
 
@@ -30,15 +28,11 @@ function showLive(name) {
   $("live").dataset.under = name;
   $("live").setAttribute("aria-pressed", String(state.paused));
   $("live").title = state.paused ? "Go on" : "Hold the page still";
-  setText($("live-text"), state.paused && state.held.length ? `Paused, ${state.held.length} new` : STATES[state_]);
+  setText($("live-text"), state.paused && state.waiting ? `Paused, ${state.waiting}${state.more ? "+" : ""} new` : STATES[state_]);
 }
 
 function showTrouble(error) {
-  const box = $("trouble");
-  box.hidden = error == null;
-  if (error == null) return;
-  const hint = error instanceof Refused && error.status === 401 ? "Open the address that `pixelake serve` prints once more." : (error.hint ?? "");
-  setText(box, error instanceof Refused ? clean(`${error.message}. ${hint}`) : "The dashboard's server does not answer. Trying again.");
+  say($("trouble"), error == null ? null : explain(error));
 }
 
 function showEmpty(empty) {
@@ -47,17 +41,25 @@ function showEmpty(empty) {
   for (const element of [$("board"), $("lists"), $("events")]) element.hidden = empty;
 }
 
-function showSites(names) {
-  const all = new Set([...names, ...(state.site ? [state.site] : [])]);
-  if (all.size === $("site").options.length - 1) return;
-  const options = [...all].sort().map((name) => h("option", { value: name }, clean(name, 80)));
-  $("site").replaceChildren(h("option", { value: "" }, "All sites"), ...options);
-  $("site").value = state.site;
+function showNow(now) {
+  view.board?.now(now);
+  document.title = now.visitors_now ? `${now.visitors_now} now · pixelake` : "pixelake";
 }
 
-function showNow(now) {
-  view.figures("now", now);
-  document.title = now.visitors_now ? `${now.visitors_now} now · pixelake` : "pixelake";
+function showSites() {
+  return view.sites?.load(state.site).catch(() => setTimeout(showSites, AGAIN));
+}
+
+/** The answer, as soon as there is one; undefined when it is no longer `wanted`. */
+async function insist(call, failed, wanted = () => true) {
+  while (wanted()) {
+    try {
+      return await call();
+    } catch (error) {
+      if (wanted()) failed(error);
+      await new Promise((resolve) => setTimeout(resolve, AGAIN));
+    }
+  }
 }
 
 // --- the lake: asked when something happened --------------------------------------------------------
@@ -65,14 +67,8 @@ function showNow(now) {
 async function ask() {
   const { generation, site } = state;
   state.asked = performance.now();
-  try {
-    const answers = await Promise.all(view.questions.map((question) => get(question, { site, limit: TOP })));
-    if (generation !== state.generation || state.paused) return;
-    for (const answer of answers) view.show(answer);
-    showTrouble(null);
-  } catch (error) {
-    showTrouble(error);
-  }
+  const error = await view.board?.ask(site, () => generation === state.generation && !state.paused);
+  if (generation === state.generation) showTrouble(error);
 }
 
 function askIn(delay) {
@@ -94,6 +90,8 @@ function take(fresh, cursor) {
   state.cursor = Number(cursor);
   if (state.paused) {
     state.held = [...state.held, ...fresh].slice(-ROWS);
+    state.waiting += fresh.length;
+    state.more ||= fresh.length >= FRAME;
     showLive("live");
     return;
   }
@@ -102,19 +100,20 @@ function take(fresh, cursor) {
     setText($("spoken"), "The first hit has arrived.");
   }
   view.events.add(fresh);
-  if (fresh.some((event) => ![...$("site").options].some((option) => option.value === event.site))) get("sites").then(showSites, showTrouble);
+  if (fresh.some((event) => view.sites?.lacks(event.site))) showSites();
   state.settle = performance.now() + SETTLED;
   askIn(SOON);
 }
 
 function connect() {
+  state.started = true;
   state.source?.close();
   state.source = listen(
     { site: state.site, after: state.cursor },
     {
       events: take,
       now: (now) => state.paused || showNow(now),
-      status: view.trust,
+      status: (status) => view.trust?.show(status),
       open: () => {
         showLive("live");
         showTrouble(null);
@@ -128,33 +127,40 @@ function connect() {
   );
 }
 
+/** Everything of one site, or of all; what cannot be had now says so, and does not hold up the rest. */
 async function open() {
   const generation = ++state.generation;
   const { site } = state;
-  const [newest, sites, now, status] = await Promise.all([get("newest", { site, limit: ROWS }), get("sites"), get("now", { site }), get("status")]);
-  if (generation !== state.generation) return;
+  const wanted = () => generation === state.generation;
+  const status = get("status");
+  status.then((sums) => view.trust?.show(sums), (error) => view.trust?.fail(explain(error)));
+  showSites();
+  renew();
+  const newest = await insist(() => get("newest", { site, limit: ROWS }), failed, wanted);
+  const sums = await status.catch(() => null);
+  if (!wanted()) return;
   state.cursor = newest[0]?.cursor ?? state.cursor;
-  showSites(sites);
-  showNow(now);
-  view.trust(status);
+  showTrouble(null);
   view.events.clear();
   view.events.add(newest.reverse(), true);
   document.body.classList.toggle("one-site", site !== "");
-  showEmpty(newest.length === 0 && !site && status.outcomes === 0);
+  showEmpty(newest.length === 0 && !site && sums?.outcomes === 0);
   $("main").setAttribute("aria-busy", "false");
   connect();
-  await ask();
-  askIn(IDLE);
 }
 
-/** Until it works: a server that is starting, or is away for a moment. */
-async function openSurely() {
-  try {
-    await open();
-  } catch (error) {
-    showTrouble(error);
-    setTimeout(openSurely, 2000);
-  }
+function failed(error) {
+  view.events.fail(explain(error));
+  showTrouble(isLocal(error) ? null : error);
+}
+
+/** The live figures, and the lake's. */
+function renew() {
+  const { generation, site } = state;
+  const current = (show) => (answer) => generation === state.generation && show(answer);
+  get("now", { site }).then(current(showNow), current((error) => view.board?.nowFailed(error)));
+  ask();
+  askIn(IDLE);
 }
 
 // --- what people do -----------------------------------------------------------------------------------
@@ -162,15 +168,19 @@ async function openSurely() {
 function pick(site) {
   state.site = site;
   state.cursor = 0;
-  state.held = [];
+  forget();
   history.replaceState(null, "", site ? `/?${new URLSearchParams({ site })}` : "/");
-  openSurely();
+  open();
+}
+
+function forget() {
+  Object.assign(state, { held: [], waiting: 0, more: false });
 }
 
 function pause() {
   state.paused = !state.paused;
-  const held = state.held;
-  state.held = [];
+  const { held } = state;
+  forget();
   showLive($("live").dataset.under ?? "live");
   setText($("spoken"), state.paused ? "Paused." : "Live again.");
   if (state.paused) return;
@@ -188,35 +198,52 @@ function seen() {
   if (document.hidden) {
     state.source?.close();
     state.source = null;
-  } else if (!state.source && view.trust) {
+  } else if (!state.source && state.started) {
     connect();
     askIn(0);
   }
 }
 
-async function start() {
-  const [charts, about] = await Promise.all([get("charts"), get("about")]);
-  const of = (...kinds) => charts.filter((chart) => kinds.includes(chart.kind));
-  const panels = new Map([...of("line").map((chart) => [chart.question, lines(chart)]), ...of("list").map((chart) => [chart.question, list(chart)])]);
-  view.figures = figures($("figures"), of("figure", "share"));
-  view.questions = [...new Set(charts.map((chart) => chart.question).filter((question) => question !== "now"))];
-  view.show = (answer) => {
-    if (panels.has(answer.question)) panels.get(answer.question).show(answer);
-    else view.figures(answer.question, answer.rows[0] ?? {});
-  };
-  view.events = events($("rows"), $("no-rows"));
-  view.trust = trust({ sums: $("sums"), mark: $("trust-mark"), text: $("trust-text"), delay: $("delay") });
-  $("lines").replaceChildren(...of("line").map((chart) => panels.get(chart.question).panel));
-  $("lists").replaceChildren(...of("list").map((chart) => panels.get(chart.question).panel));
-  $("meaning").replaceChildren(...charts.flatMap((chart) => [h("dt", {}, chart.title), h("dd", {}, chart.help)]));
+// --- the parts ----------------------------------------------------------------------------------------
+
+const UNLOADED = "This part of the page could not be loaded. Reload the page.";
+
+async function drawBoard(part) {
+  const charts = await insist(() => get("charts"), (error) => say($("board-failed"), explain(error)));
+  say($("board-failed"), null);
+  const places = { figures: $("figures"), failed: $("board-failed"), lines: $("lines"), lists: $("lists"), meaning: $("meaning") };
+  view.board = part.board(places, charts);
+  renew();
+}
+
+async function drawTag() {
+  const about = await insist(() => get("about"), () => {});
   setText($("snippet"), about.snippet);
   setText($("try"), `curl '${about.collect_url}/pixel.gif?site=example.com&url=https://example.com/hello&title=Hello'`);
+}
+
+async function start() {
+  view.events = events($("rows"), $("no-rows"));
   setText($("zone"), `Times in ${zone}`);
-  $("site").addEventListener("change", (change) => pick(change.target.value));
   $("live").addEventListener("click", pause);
   $("copy").addEventListener("click", copy);
   document.addEventListener("visibilitychange", seen);
-  await openSurely();
+  await Promise.all([
+    import("./trust.js").then(
+      ({ trust }) => (view.trust = trust({ sums: $("sums"), mark: $("trust-mark"), text: $("trust-text"), delay: $("delay") })),
+      () => setText($("trust-text"), UNLOADED),
+    ),
+    import("./sites.js").then(
+      ({ sites }) => (view.sites = sites({ select: $("site"), find: $("find"), query: $("query"), found: $("found") }, pick)),
+      () => ($("site").disabled = true),
+    ),
+    import("./board.js").then(
+      (part) => void drawBoard(part),
+      () => say($("board-failed"), UNLOADED),
+    ),
+  ]);
+  drawTag();
+  await open();
 }
 
-start().catch(showTrouble);
+start();

@@ -39,3 +39,15 @@ export function clean(text, most = 300) {
 export function outside(tag, text, attributes = {}, most = 300) {
   return h(tag, { dir: "auto", ...attributes, class: `outside ${attributes.class ?? ""}`.trim() }, clean(text, most));
 }
+
+/** A line that says why a panel is empty or old; `say(null)` takes it away. */
+export function failure() {
+  const line = h("p", { class: "failed", role: "status", hidden: true });
+  return { line, say: (text) => say(line, text) };
+}
+
+/** Shows a text in an element, or hides it where there is none. */
+export function say(element, text) {
+  setText(element, text ?? "");
+  element.hidden = text == null;
+}

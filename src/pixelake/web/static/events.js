@@ -1,6 +1,6 @@
 // The newest events, as they arrive. All their text is from outside.
 
-import { clean, h, outside } from "./dom.js";
+import { clean, h, outside, setText } from "./dom.js";
 import { clockTime, country } from "./format.js";
 
 const SHOWN = 30;
@@ -15,11 +15,12 @@ const NAMES = { duplicate: "repeat" };
 const cell = (name, ...children) => h("td", { class: `c-${name}` }, ...children);
 
 function text(name, value) {
-  if (value == null || value === "") return cell(name, h("span", { class: "none" }, "–"));
+  if (value == null || value === "") return h("td", { class: `c-${name} is-empty` }, h("span", { class: "none" }, "–"));
   return cell(name, outside("span", value, { title: clean(value, 1000) }));
 }
 
-const client = (event) => [event.browser, event.os, event.device].filter(Boolean).join(" · ") || event.user_agent;
+// A guess at the system alone says less than what was sent.
+const client = (event) => (event.browser || !event.user_agent ? [event.browser, event.os, event.device].filter(Boolean).join(" · ") : event.user_agent);
 const page = (event) => event.path ?? event.url ?? event.host;
 
 function flags(event) {
@@ -67,6 +68,7 @@ function row(event) {
 /** Shows events in a table body; newest on top, each once. */
 export function events(body, nothing) {
   const shown = new Map();
+  const none = nothing.textContent;
 
   function forget() {
     for (const [id, line] of shown) {
@@ -88,7 +90,13 @@ export function events(body, nothing) {
         body.prepend(line);
       }
       forget();
+      setText(nothing, none);
       nothing.hidden = shown.size > 0;
+    },
+    /** Says why there are none, or no newer ones. */
+    fail(reason) {
+      setText(nothing, reason);
+      nothing.hidden = false;
     },
     clear() {
       shown.clear();

@@ -1,6 +1,6 @@
 // A chart over time: two bars an hour, side by side, since visitors are no part of views. Drawn by uPlot, told as a table to screen readers.
 
-import { h } from "./dom.js";
+import { failure, h } from "./dom.js";
 import { count, dayAndHour, hourTime } from "./format.js";
 
 const HEIGHT = 176;
@@ -41,17 +41,20 @@ function legend(series) {
   return h("span", { class: `key key-${series.name}` }, series.label);
 }
 
-/** A panel with the chart; returns it and a function that shows new rows. */
+/** A panel with the chart; returns it, a function that shows new rows, and one that says why there are none. */
 export function lines(chart) {
   const area = h("div", { class: "plot", "aria-hidden": "true" });
   const tooltip = h("div", { class: "tip", hidden: true });
-  const table = h("tbody");
+  const body = h("tbody");
+  const table = h("table", { class: "spoken" }, h("caption", {}, chart.help), h("thead", {}, h("tr", {}, h("th", {}, "Hour"), ...SERIES.map((s) => h("th", {}, s.label)))), body);
+  const failed = failure();
   const panel = h(
     "figure",
     { class: "lines", title: chart.help },
     h("figcaption", {}, h("h2", {}, chart.title), h("span", { class: "keys" }, ...SERIES.map(legend))),
+    failed.line,
     h("div", { class: "plot-box" }, area, tooltip),
-    h("table", { class: "spoken" }, h("caption", {}, chart.help), h("thead", {}, h("tr", {}, h("th", {}, "Hour"), ...SERIES.map((s) => h("th", {}, s.label)))), table),
+    table,
   );
   let plot = null;
   let rows = [];
@@ -69,24 +72,33 @@ export function lines(chart) {
     return [rows.map((row) => Date.parse(row.bucket) / 1000), ...SERIES.map((s) => rows.map((row) => row[s.name]))];
   }
 
+  /** Without its library the chart is its table, in sight of all. */
+  function undrawn() {
+    area.parentElement.hidden = true;
+    table.classList.replace("spoken", "plain");
+  }
+
   function draw() {
     plot?.destroy();
     plot = null;
+    if (typeof uPlot === "undefined") return undrawn();
     const data = columns();
     if (data[0].length && area.clientWidth) plot = new uPlot(options(area.clientWidth, data[0][1] - data[0][0] || 3600, tip), data, area);
   }
 
   function speak() {
     const cells = rows.map((row) => [dayAndHour(new Date(row.bucket)), ...SERIES.map((s) => count(row[s.name]))]);
-    table.replaceChildren(...cells.map((line) => h("tr", {}, ...line.map((text) => h("td", {}, text)))));
+    body.replaceChildren(...cells.map((line) => h("tr", {}, ...line.map((text) => h("td", {}, text)))));
   }
 
   new ResizeObserver(() => (plot ? plot.setSize({ width: area.clientWidth, height: HEIGHT }) : draw())).observe(area);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   return {
     panel,
+    fail: failed.say,
     /** Shows the buckets that begin in the period: the first one may reach out of it. */
     show(answer) {
+      failed.say(null);
       const fresh = answer.rows.filter((row) => Date.parse(row.bucket) >= Date.parse(answer.from));
       const same = rows.length === fresh.length;
       rows = fresh;

@@ -1,15 +1,17 @@
 // A top list: what, how often, and a bar behind it.
 
-import { clean, h, outside } from "./dom.js";
+import { clean, failure, h, outside } from "./dom.js";
 import { compact, count } from "./format.js";
 
-/** A panel with the list; returns it and a function that shows new rows. */
+/** A panel with the list; returns it, a function that shows new rows, and one that says why there are none. */
 export function list(chart) {
   const items = h("ol");
+  const failed = failure();
   const panel = h(
     "section",
     { class: "card list", title: chart.help, "aria-label": chart.title },
     h("div", { class: "card-head" }, h("h2", {}, chart.title), h("p", { class: "quiet" }, chart.unit)),
+    failed.line,
     items,
     h("p", { class: "nothing" }, "Nothing in these 24 hours."),
   );
@@ -24,7 +26,9 @@ export function list(chart) {
 
   return {
     panel,
+    fail: failed.say,
     show({ rows }) {
+      failed.say(null);
       const most = Math.max(1, ...rows.map((row) => row[chart.unit]));
       items.replaceChildren(...rows.map((row) => item(row, most)));
       panel.classList.toggle("is-empty", rows.length === 0);

@@ -38,11 +38,17 @@ function tick(mark, good) {
   setText(mark, good ? "✓" : "✗");
 }
 
-/** Draws both sums; returns a function that shows a status. */
+function wait(mark) {
+  mark.dataset.state = "waiting";
+  mark.removeAttribute("aria-label");
+  setText(mark, "");
+}
+
+/** Draws both sums; returns a function that shows a status, and one that says why there is none. */
 export function trust({ sums, mark, text, delay }) {
   const lines = SUMS.map(line);
   sums.replaceChildren(...lines.map(({ element }) => element));
-  return (status) => {
+  function show(status) {
     for (const { sum, mark: own, terms } of lines) {
       const good = holds(status, sum);
       tick(own, good);
@@ -53,5 +59,14 @@ export function trust({ sums, mark, text, delay }) {
     tick(mark, good);
     setText(text, good ? "Every hit is accounted for" : "The sums do not add up");
     setText(delay, status.in_stream ? `Delay ${duration(status.lag_seconds)}` : "No delay");
-  };
+  }
+
+  function fail(reason) {
+    for (const { mark: own } of lines) wait(own);
+    wait(mark);
+    setText(text, "The sums cannot be read now");
+    setText(delay, reason);
+  }
+
+  return { show, fail };
 }

@@ -1,0 +1,51 @@
+"""What belongs together when backends are put together."""
+
+import asyncio
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pixelake import build
+from pixelake.clock import SYSTEM
+from pixelake.hit import Hit
+from pixelake.settings import Settings
+
+
+def _accept(settings: Settings, *targets: str) -> None:
+    hits = [Hit(SYSTEM.now(), "192.0.2.1", "192.0.2.1", "GET", target.encode(), b"") for target in targets]
+
+    async def append() -> None:
+        writer = build.writer(settings)
+        await writer.append(hits)
+        await writer.close()
+
+    asyncio.run(append())
+
+
+def _settle(settings: Settings) -> None:
+    stop = threading.Event()
+    consumer = threading.Thread(target=build.consumer(settings).run, args=(stop,))
+    consumer.start()
+    deadline = time.monotonic() + 20
+    while build.status(settings).in_stream and time.monotonic() < deadline:
+        time.sleep(0.05)
+    stop.set()
+    consumer.join()
+
+
+@pytest.mark.parametrize("deleted", [(), ("live",), ("seen",), ("live", "seen")])
+def test_repeats_stay_repeats_whatever_is_deleted(tmp_path: Path, deleted: tuple[str, ...]) -> None:
+    """Neither without the live store nor without the store of event ids is a repeat taken for something new."""
+    settings = Settings(data=tmp_path, lake_window=0.05, live_window=0.05)
+    _accept(settings, "/pixel.gif?site=a&event_id=1", "/pixel.gif?site=a&event_id=1")
+    _settle(settings)
+    for name in deleted:
+        shutil.rmtree(tmp_path / name)
+    _accept(settings, *(f"/pixel.gif?site=a&event_id={number}" for number in (1, 2, 2)))
+    _settle(settings)
+    with build.lakehouse(settings) as lake:
+        counts = lake.sql("select event_id, count(*), count_if(duplicate) from events group by 1 order by 1")
+    assert [tuple(row.values()) for row in counts.to_pylist()] == [("1", 3, 2), ("2", 2, 1)]
