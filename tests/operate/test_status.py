@@ -132,6 +132,7 @@ def test_what_was_set_aside_shows(settings: Settings) -> None:
     assert (found.hits_hold, found.outcomes_hold) == (True, True)
     assert found.set_aside == [str(aside)]
     assert str(aside) in found.troubles[0]
+    assert as_text(found).splitlines()[-1] == f"! {found.troubles[0]}"
 
 
 def test_a_gap_shows_for_good(settings: Settings) -> None:
@@ -166,7 +167,7 @@ class _Forgetful(SqliteWatcher):
 
 def test_as_text() -> None:
     """A sum that holds is ticked, one that does not is crossed."""
-    counts = dict.fromkeys((field.name for field in fields(Status)), 0)
+    counts = dict.fromkeys((field.name for field in fields(Status)), 0) | {"damaged": (), "set_aside": ()}
     found = Status(**counts | {"accepted": 1_234, "settled": 1_234, "outcomes": 5, "in_lake": 2, "rejected": 4})
     good, bad = as_text(found).splitlines()[:2]
     assert good == "✓ hits      1,234 accepted = 0 in the stream + 1,234 settled"

@@ -76,8 +76,11 @@ class Status:
 
 
 def as_text(found: Status) -> str:
-    """For people: both sums with a tick if they hold, and how far behind the lake is. Lines without a last newline."""
-    return (
+    """For people: both sums with a tick if they hold, how far behind the lake is, and what is wrong with it.
+
+    Lines without a last newline.
+    """
+    sums = (
         f"{_mark(found.hits_hold)} hits      {found.accepted:,} accepted = {found.in_stream:,} in the stream"
         f" + {found.settled:,} settled\n"
         f"{_mark(found.outcomes_hold)} outcomes  {found.outcomes:,} = {found.in_lake:,} in the lake"
@@ -85,6 +88,7 @@ def as_text(found: Status) -> str:
         f"  lag       {found.lag_seconds:.1f} s\n"
         f"  stream    its oldest hit is {found.oldest_hit_age_seconds:.0f} s old"
     )
+    return "\n".join([sums, *(f"! {trouble}" for trouble in found.troubles)])
 
 
 def _mark(holds: bool) -> str:
