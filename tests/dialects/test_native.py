@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 
 from pixelake.dialects.base import Element, Fault
-from pixelake.dialects.body import MAX_BODY, MAX_ELEMENTS
+from pixelake.dialects.body import MAX_ELEMENTS
+from pixelake.dialects.coding import MAX_BODY
 from pixelake.dialects.native import Native
 from pixelake.hit import Hit
 from pixelake.reject import REASONS
@@ -80,6 +81,18 @@ UNREADABLE = {
     "half a gzip": (gzip.compress(b'{"a":1}')[:-9], "application/json", "gzip", "body_unreadable"),
     "another compression": (b"x", "application/json", "br", "body_unreadable"),
     "a bomb": (gzip.compress(b"[" + b" " * MAX_BODY), "application/json", "gzip", "body_too_large"),
+    "too many lines": (b"\n" * 100_000, "application/x-ndjson", "", "body_too_large"),
+    "too many members": (
+        b"{%s}" % b",".join(b'"%d":1' % n for n in range(1_001)),
+        "application/json",
+        "",
+        "too_many",
+    ),
+    "too many values": (b'{"a":[' + b"1," * 1_000 + b"1]}", "application/json", "", "too_many"),
+    "too many values, nested": (b'{"a":{"b":[' + b"1," * 1_000 + b"1]}}", "application/json", "", "too_many"),
+    "too many values in all": (b"[" + b"1," * 200_001 + b"1]", "application/json", "", "too_many"),
+    "too many fields": (b"a&" * 1_000 + b"a=1", "", "", "too_many"),
+    "quotes that never end": (b'{"a":"' + b'\\",' * 2_000, "application/json", "", "body_unreadable"),
     "too many elements": (b"[" + b"{}," * MAX_ELEMENTS + b"{}]", "application/json", "", "body_too_large"),
 }
 
@@ -113,6 +126,42 @@ def test_the_query_serves_every_element() -> None:
         {"site": ["t"]},
     ]
     assert values(decode(b"", query="?site=s")) == [{"site": ["s"]}]
+
+
+def test_as_many_values_as_allowed() -> None:
+    """Commas in texts are none."""
+    members = ",".join(f'"a{n}":"x,y,z"' for n in range(1_000))
+    (element,) = values(decode(f"{{{members}}}".encode(), "application/json"))
+    assert len(element) == 1_000
+    assert element["a999"] == ["x,y,z"]
+
+
+def test_one_element_of_too_many_values_spoils_only_itself() -> None:
+    """Its neighbours are read."""
+    elements = decode(b'[{"a":1},{"a":[' + b"1," * 1_000 + b'1]},{"a":2}]', "application/json")
+    assert [[fault.reason for fault in element.faults] for element in elements] == [[], ["too_many"], []]
+
+
+def test_a_query_of_too_many_fields() -> None:
+    """It is a fault; the body is not even looked at."""
+    for method in ("GET", "POST"):
+        (element,) = decode(b"{}", query="?" + "a&" * 1_000, method=method)
+        assert [fault.reason for fault in element.faults] == ["too_many"]
+    assert values(decode(b"", query="?" + "a=1&" * 999)) == [{"a": ["1"] * 999}]
+
+
+def test_the_query_serves_no_more_elements_than_there_is_room_for() -> None:
+    """A long query and many elements multiply."""
+    body = b"[" + b"{}," * 999 + b"{}]"
+    (element,) = decode(body, "application/json", query="?" + "a=1&" * 300)
+    assert [fault.reason for fault in element.faults] == ["too_many"]
+    assert len(decode(body, "application/json", query="?" + "a=1&" * 100)) == 1_000
+
+
+def test_a_fault_tells_nothing_of_what_was_sent() -> None:
+    """Only how long it is, for a secret may be in it."""
+    (element,) = decode(b'["password=hunter2"]', "application/json")
+    assert "hunter2" not in element.faults[0].text
 
 
 def test_a_body_on_a_get_is_not_looked_at() -> None:

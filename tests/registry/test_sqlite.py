@@ -10,7 +10,7 @@ import pytest
 from pixelake.clock import SECOND
 from pixelake.errors import RegistryUnavailable, SettingsError
 from pixelake.registry import sqlite
-from pixelake.registry.sqlite import SqliteRegistry
+from pixelake.registry.sqlite import SECOND_LOOK, SqliteRegistry
 from pixelake.testing import FakeClock
 
 TODAY = date(2026, 2, 10)
@@ -28,7 +28,7 @@ def everything(path: Path) -> bytes:
 
 
 def test_salts_are_destroyed_for_good(path: Path) -> None:
-    """No file has the bytes of a salt that was due; others stay, and the answer says how many went."""
+    """No file has the bytes of a salt that was due for an hour; others stay, and the answer says how many went."""
     clock = FakeClock()
     registry = SqliteRegistry(path, clock=clock)
     old = registry.salts([TODAY])[TODAY]
@@ -36,11 +36,51 @@ def test_salts_are_destroyed_for_good(path: Path) -> None:
     kept = registry.salts([later])[later]
     assert old in everything(path)
     assert registry.destroy_salts(clock.now()) == 0
-    assert registry.destroy_salts(clock.now() + 4 * 86_400 * SECOND) == 1
+    due = clock.now() + 4 * 86_400 * SECOND
+    assert registry.destroy_salts(due) == 0
+    assert registry.destroy_salts(due + SECOND_LOOK - 1) == 0
+    registry.close()
+    registry = SqliteRegistry(path, clock=clock)
+    assert old in everything(path)
+    assert registry.destroy_salts(due + SECOND_LOOK) == 1
+    assert registry.destroy_salts(due + 2 * SECOND_LOOK) == 0
     assert old not in everything(path)
     assert registry.salts([later]) == {later: kept}
     assert kept in everything(path)
     registry.close()
+
+
+def test_a_clock_that_was_wrong_for_a_while_costs_no_salt(path: Path) -> None:
+    """What is due at one look alone stays, however far apart such looks are, and so does today's visitor."""
+    clock = FakeClock()
+    registry = SqliteRegistry(path, clock=clock)
+    salts = registry.salts([TODAY])
+    for _ in range(2):
+        clock.advance(10 * 86_400)
+        assert registry.destroy_salts(clock.now()) == 0
+        assert registry.salts([TODAY]) == {}
+        clock.advance(-10 * 86_400 + 7_200)
+        assert registry.destroy_salts(clock.now()) == 0
+        assert registry.salts([TODAY]) == salts
+    registry.close()
+
+
+def test_a_destroyed_salt_is_never_made_again(path: Path) -> None:
+    """Also when the clock goes back to its day: no second salt makes two visitors of one. Other days have theirs."""
+    clock = FakeClock()
+    registry = SqliteRegistry(path, clock=clock)
+    registry.salts([TODAY])
+    clock.advance(10 * 86_400)
+    registry.destroy_salts(clock.now())
+    assert registry.destroy_salts(clock.now() + SECOND_LOOK) == 1
+    clock.advance(-10 * 86_400)
+    assert registry.salts([TODAY]) == {}
+    tomorrow = TODAY + timedelta(days=1)
+    assert set(registry.salts([TODAY, tomorrow])) == {tomorrow}
+    registry.close()
+    again = SqliteRegistry(path, clock=clock)
+    assert again.salts([TODAY]) == {}
+    again.close()
 
 
 def test_the_files_are_for_the_owner_only(path: Path) -> None:

@@ -1,12 +1,14 @@
 """Addresses, cut short."""
 
 import ipaddress
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pixelake.transform.address import packed, truncated, without_addresses
+from tests.work import growth
 
 ADDRESSES = {
     "IPv4": ("203.0.113.9", "203.0.113.0"),
@@ -42,7 +44,21 @@ HEADERS = {
     "an IPv6 port without brackets": ("2001:db8:1:2:3:4:5:6:443", "-"),
     "names": ("unknown, _hidden", "unknown, _hidden"),
     "no address": ("999.999.999.999", "-"),
+    "too many digits": ("a2001:db8:1:2:3:4:5:6", "a2001:-"),
 }
+
+
+def test_a_long_run_holds_no_address_afterwards() -> None:
+    """Wherever it is cut, no more than two groups of digits are left side by side."""
+    for start in range(20):
+        left = without_addresses(("2001:db8:1:2:3:4:5:6:" * 40)[start:])
+        assert not re.search(r"[0-9a-f]+:[0-9a-f]+:[0-9a-f]+:[0-9a-f]", left)
+
+
+@pytest.mark.parametrize("run", ["f", ":", "1", ".", "1.", "f:", "::", "1.1.1.", "ffff:", "fffff:", " ", "a:g"])
+def test_the_time_grows_with_the_length(run: str) -> None:
+    """Eight times the letters take about eight times as long, not sixty-four times, whatever they are."""
+    assert growth(without_addresses, run) < 24
 
 
 @pytest.mark.parametrize(("sent", "expected"), HEADERS.values(), ids=HEADERS.keys())

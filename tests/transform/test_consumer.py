@@ -6,8 +6,10 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+from pixelake import telemetry
 from pixelake.hit import Hit
 from pixelake.registry.sqlite import SqliteRegistry
+from pixelake.reject import REASONS
 from pixelake.stream.sqlite import SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
 from pixelake.transform.consumer import Consumer
@@ -84,6 +86,35 @@ def test_from_the_stream_to_sql(tmp_path: Path) -> None:
     append(tmp_path, sent[400:])
     settle(tmp_path, 600)
     assert ids(tmp_path) == [f"{n:04}" for n in range(600)]
+
+
+def test_outcomes_and_writes_are_counted(tmp_path: Path) -> None:
+    """Each event and each reject once, by its reason; each write of each sink."""
+    before = counted()
+    append(tmp_path, [hit("/?site=s"), hit("/?site=s&value=x"), hit("/?site=s&currency=1"), hit("/?value=y")])
+    settle(tmp_path, 1)
+    after = counted()
+    assert {
+        name: after[name] - before[name] for name in after if after[name] > before[name] and "sink" not in name
+    } == {
+        "events": 1,
+        "bad_number": 2,
+        "bad_currency": 1,
+    }
+    for name in ("sink live", "sink lake"):
+        assert after[name] > before[name]
+
+
+def counted() -> dict[str, float]:
+    """What the metrics say now."""
+    rejects = telemetry.counter("pixelake_rejects_total")
+    seconds = telemetry.histogram("pixelake_sink_seconds")
+    return {
+        "events": telemetry.counter("pixelake_events_total")._value.get(),
+        "withheld": telemetry.counter("pixelake_withheld_total")._value.get(),
+        **{reason: rejects.labels(reason=reason)._value.get() for reason in REASONS},
+        **{f"sink {sink}": seconds.labels(sink=sink)._sum.get() for sink in ("live", "lake")},
+    }
 
 
 def test_a_stream_that_is_set_back(tmp_path: Path) -> None:

@@ -1,5 +1,9 @@
 """What hits say: sites, pages, policies, ids."""
 
+import base64
+import gzip
+import json
+
 import pytest
 
 from pixelake.hit import Hit
@@ -103,6 +107,89 @@ def test_the_first_of_two_headers_counts() -> None:
         sent.received_at, "", "", "GET", b"/", b"Referer: http://a.example/1\r\nreferer: http://b.example/2\r\n"
     )
     assert events(twice)[0]["host"] == "a.example"
+
+
+def test_a_call_ends_at_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of images and of bodies alike."""
+    monkeypatch.setattr(module, "MAX_VALUES", 100)
+    form = hit("/events", method="POST", body=b"&".join(b"a%d=1" % n for n in range(60)))
+    for sent in (hit("/?" + "&".join(f"a{n}" for n in range(60))), form):
+        assert len(decode(batch(sent, sent, sent, sent), rules()).batch.hits) == 1
+    assert len(decode(batch(*[hit("/?a=1")] * 90), rules()).batch.hits) == 50
+
+
+def test_a_call_ends_at_much_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unpacked text counts, not what was sent; headers count, and what is rejected."""
+    monkeypatch.setattr(module, "MAX_TEXT", 10_000)
+    packed = gzip.compress(b'{"a":"%s"}' % (b"x" * 8_000))
+    large = [
+        hit("/events", {"Content-Encoding": "gzip"}, method="POST", body=packed),
+        hit("/?value=x&a=" + "x" * 8_000),
+        hit("/", {"User-Agent": "x" * 8_000}),
+        hit("/events", method="POST", body=b"x" * 8_000),
+    ]
+    for sent in large:
+        assert len(decode(batch(sent, sent, sent, sent), rules()).batch.hits) <= 2
+    assert len(decode(batch(*[hit("/?a=1")] * 4), rules()).batch.hits) == 4
+
+
+def test_a_head_is_not_repeated_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small body of many elements under a large head is one reject."""
+    body = b"[" + b"{}," * 9_999 + b"{}]"
+    (reject,) = rejects(hit("/events?title=" + "x" * 8_000, method="POST", body=body))
+    assert reject["reason"] == "too_many"
+    assert judge(hit("/events?title=x", method="POST", body=body)).events.num_rows == 10_000
+
+
+SECRETS = {
+    "a parameter": ("?password=hunter2", b""),
+    "in capitals": ("?Password=hunter2", b""),
+    "an encoded name": ("?%70assword=hunter2", b""),
+    "a name in brackets": ("?user[password]=hunter2", b""),
+    "a url": ("?url=https://a.example/%3Fpassword=hunter2", b""),
+    "a url in a url": ("?next=https%3A%2F%2Fa%2F%3Fn%3Dhttps%253A%252F%252Fb%252F%253Fpassword%253Dhunter2", b""),
+    "a fragment": ("?next=https://a.example/%23access_token=hunter2", b""),
+    "a form": ("", b"a=1&password=hunter2"),
+    "JSON": ("", b'{"a":1,"password":"hunter2"}'),
+    "JSON in JSON": ("", b'{"a":{"b":[{"password":["hunter2"]}]}}'),
+    "JSON in a string": ("", b'{"a":"{\\"password\\":\\"hunter2\\"}"}'),
+    "JSON with an escaped name": ("", b'{"p\\u0061ssword":"hunter2"}'),
+    "a name that is twice there": ("", b'{"password":"hunter2","password":""}'),
+    "lines": ("", b'{"a":1}\n{"password":"hunter2"}'),
+    "JSON in a query": ("?data=%7B%22password%22%3A%22hunter2%22%7D", b""),
+    "a name alone": ("?%7B%22password%22%3A%22hunter2%22%7D", b""),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("query", "body"), SECRETS.values(), ids=SECRETS.keys())
+@pytest.mark.parametrize("bad", ["", "&value=x"])
+def test_no_secret_is_in_any_outcome(query: str, body: bytes, bad: str, packed: bool) -> None:
+    """Neither in events nor in rejects, however it was sent."""
+    headers = {"Content-Encoding": "gzip"} if packed and body else {}
+    query = (query or "?") + bad
+    sent = hit("/events" + query, headers, method="POST", body=gzip.compress(body) if headers else body)
+    outcome = judge(sent)
+    assert (outcome.rejects.num_rows > 0) == bool(bad)
+    told = repr((outcome.events.to_pylist(), outcome.rejects.to_pylist()))
+    for row in outcome.rejects.to_pylist():
+        raw = json.loads(row["raw"])
+        if "body_base64" in raw:
+            told += repr(gzip.decompress(base64.b64decode(raw["body_base64"])))
+    assert "hunter2" not in told
+
+
+def test_a_secret_in_the_referer() -> None:
+    """It is in no column, also where the name is one whose query is kept."""
+    (event,) = events(hit("/", {"Referer": "https://a.example/?ref=https%3A%2F%2Fb%2F%3Fpassword%3Dhunter2"}))
+    assert event["url"] == "https://a.example/?ref=https%3A%2F%2Fb%2F%3Fpassword%3D"
+
+
+def test_what_only_mentions_a_secret_stays() -> None:
+    """As it was sent, letter by letter."""
+    (event,) = events(hit("/?title=I+forgot+my+password%3F&note=https://a.example/secret/%2541?a=%2541"))
+    assert event["title"] == "I forgot my password?"
+    assert event["properties"] == [("note", ["https://a.example/secret/%41?a=%41"])]
 
 
 def test_a_call_ends_at_many_elements(monkeypatch: pytest.MonkeyPatch) -> None:

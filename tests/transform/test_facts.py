@@ -120,6 +120,19 @@ def test_owners_of_event_ids(world: World) -> None:
     assert world.judge(first).events["duplicate"].to_pylist() == [False, False]
 
 
+def test_a_head_claims_no_event_id(world: World) -> None:
+    """A proxy that asks with HEAD first makes no repeat of the view, nor is it one itself afterwards."""
+    methods = ("HEAD", "GET", "HEAD", "GET")
+    sent = [hit("/?site=a&event_id=e", method=method) for method in methods]
+    assert world.judge(batch(*sent)).events["duplicate"].to_pylist() == [False, False, False, True]
+
+
+def test_a_machine_claims_as_people_do(world: World) -> None:
+    """Which of two hits was first does not depend on who sent it."""
+    sent = [hit("/?site=a&event_id=e", {"User-Agent": "Googlebot/2.1"}), hit("/?site=a&event_id=e")]
+    assert world.judge(batch(*sent)).events["duplicate"].to_pylist() == [False, True]
+
+
 def test_anonymous_hits_need_no_salt(world: World) -> None:
     """For who asks not to be tracked not even the salt is fetched."""
     assert ids(world.judge(batch(hit("/", {"DNT": "1"})))) == [(None, None)]

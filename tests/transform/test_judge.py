@@ -91,6 +91,38 @@ def test_many_elements_give_several_outcomes(parts: dict[str, Any], monkeypatch:
     assert [(outcome.first["p"], outcome.positions["p"]) for outcome in found] == [(1, 2), (3, 4), (5, 5)]
 
 
+class Small:
+    """A store of event ids on a machine whose memory holds so many at once."""
+
+    def __init__(self, inner: SqliteSeen, most: int) -> None:
+        self.inner = inner
+        self.most = most
+
+    def claim(self, claims: Sequence[Claim]) -> Sequence[str]:
+        """Fails for more of them."""
+        if len(claims) > self.most:
+            raise MemoryError
+        return self.inner.claim(claims)
+
+
+def test_what_does_not_fit_in_memory_is_halved(parts: dict[str, Any]) -> None:
+    """It is not tried again as it is; in smaller parts all of it is judged."""
+    parts["seen"] = Small(parts["seen"], 3)
+    sent = [hit(f"/?event_id={n}") for n in range(10)]
+    found = list(Judge(**parts)(batch(*sent), retry()))
+    assert outcomes(found) == [(n + 1, "") for n in range(10)]
+    assert max(outcome.events.num_rows for outcome in found) <= 3
+
+
+def test_a_hit_that_never_fits_in_memory_is_poison(parts: dict[str, Any]) -> None:
+    """It alone; all others are judged."""
+    parts["seen"] = Small(parts["seen"], 1)
+    bulk = hit("/events", method="POST", body=b'[{"event_id":"a"},{"event_id":"b"}]')
+    found = list(Judge(**parts)(batch(hit("/?event_id=c"), bulk, hit("/?event_id=d")), retry()))
+    assert outcomes(found) == [(1, ""), (2, "poison"), (3, "")]
+    assert "MemoryError" in next(o for o in found if o.rejects.num_rows).rejects["detail"][0].as_py()
+
+
 def test_an_outage_is_no_poison(parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """While the store of event ids is down the batch waits; nothing is rejected for it, and the log hears it once."""
     monkeypatch.setattr("pixelake.transform.retry.FIRST_PAUSE", 0.001)

@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixelake.dialects.base import Edit
+from pixelake.dialects.native import Native
 from pixelake.hit import Codec, Hit
 from pixelake.reject import REASONS
+from pixelake.settings import Settings
 from pixelake.transform.decode import decode
 from pixelake.transform.facts import Facts
 from pixelake.transform.process import poisoned, process
+from pixelake.transform.rules import make_rules
 from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
 from tests.judging import AT, CHROME, batch, events, hit, judge, rejects, rules, salted
 from tests.strategies import hits
@@ -139,7 +143,7 @@ def test_an_anonymous_reject_has_no_visitor() -> None:
 
 def test_poison() -> None:
     """A hit that makes the transformation fail becomes a reject that tells the error's type, and no more."""
-    outcome = poisoned(batch(hit("/?a=1"), start=5), ZeroDivisionError("secret"))
+    outcome = poisoned(batch(hit("/?a=1"), start=5), "ZeroDivisionError", rules())
     (reject,) = outcome.rejects.to_pylist()
     assert (reject["hit_id"], reject["reason"], reject["position"]) == ("p-5", "poison", 5)
     assert "ZeroDivisionError" in reject["detail"]
@@ -147,10 +151,30 @@ def test_poison() -> None:
     assert (outcome.first, outcome.positions) == ({"p": 5}, {"p": 5})
 
 
+def test_poison_is_kept_like_an_anonymous_hit() -> None:
+    """Neither user nor secrets; and if not even that can be found out, neither query nor headers nor body."""
+
+    class Broken(Native):
+        def edited(self, hit: Hit, edit: Edit) -> tuple[bytes | None, bytes | None]:
+            raise ZeroDivisionError
+
+    sent = batch(hit("/?a=1&user=ada&password=hunter2", {"X-A": "b"}))
+    raw = json.loads(poisoned(sent, "E", rules()).rejects["raw"][0].as_py())
+    assert raw["target"] == "/?a=1&password="
+    raw = json.loads(poisoned(sent, "E", make_rules(Settings(), [Broken({})])).rejects["raw"][0].as_py())
+    assert (raw["target"], raw["headers"], raw["body"], raw["client"]) == ("/", "", None, "203.0.113.0")
+
+
+def test_an_anonymous_reject_has_no_user() -> None:
+    """As an anonymous event has none."""
+    (reject,) = rejects(hit("/?userid=ada&value=x", {"DNT": "1"}))
+    assert "ada" not in reject["raw"]
+
+
 def test_absurd_times() -> None:
     """A hit from beyond the calendar has an outcome like any other, be it poison."""
     for at in (-(10**18), 10**18):
-        assert poisoned(batch(hit(at=at)), ValueError()).rejects.num_rows == 1
+        assert poisoned(batch(hit(at=at)), "ValueError", rules()).rejects.num_rows == 1
 
 
 def rows(outcome: Outcome) -> list[tuple[int, str | None]]:

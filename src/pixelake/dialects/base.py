@@ -4,12 +4,21 @@ Pure: a dialect sees a request's path or a `Hit`, and nothing else. One file
 each, beside this one; `pixelake.build` lists them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from pixelake.hit import Hit
+
+MAX_VALUES: Final = 1_000
+"""Values of an element, those in nested objects included; one with more becomes a reject."""
+
+Edit = Callable[[str, str], str | None]
+"""(canonical name, value) -> what stands in its place, or None to take the field out.
+
+Asked about each name as well, as a value of the name ``""``.
+"""
 
 
 class Answer(Enum):
@@ -62,4 +71,13 @@ class Dialect(Protocol):
 
     def decode(self, hit: Hit) -> Sequence[Element]:
         """The elements of a hit, at least one. Never raises: what cannot be read is a `Fault`."""
+        ...
+
+    def edited(self, hit: Hit, edit: Edit) -> tuple[bytes | None, bytes | None]:
+        """Target and body of a hit with its values as `edit` wants them, in the types and encodings they had.
+
+        None stands for what cannot be read, and so not be edited. If `edit`
+        changes nothing they decode to the same elements. Elements that are no
+        objects are ``null`` then, but for numbers: nobody can tell what they hold.
+        """
         ...

@@ -6,191 +6,210 @@ Of a name that a JSON object repeats the last one counts, as JSON has it.
 """
 
 import re
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from enum import Enum
+from typing import Final, TypeVar
 
 import msgspec
 
-from pixelake.dialects.base import Element, Fault
+from pixelake.dialects.base import MAX_VALUES, Element, Fault
+from pixelake.dialects.coding import BodyError, as_utf8, unpack
 from pixelake.dialects.text import canonical, parse_query, text
 
-MAX_BODY: Final = 8 << 20
-"""Bytes of an unpacked body; a gzip bomb ends here."""
 MAX_ELEMENTS: Final = 10_000
 """Elements of one body."""
+MAX_BODY_VALUES: Final = 200_000
+"""Values of one body: they take some 50 MB, and a fifth of a second."""
+MAX_LINES: Final = 4 * MAX_ELEMENTS
+"""Lines of NDJSON, the empty ones too."""
 
+T = TypeVar("T")
 Names = Mapping[str, str]
 Values = Mapping[str, Sequence[str]]
 
-_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_STRING: Final = msgspec.json.Decoder(str)
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON, no UTF-8, or nested a thousand deep."""
-
+_STRING: Final = msgspec.json.Decoder(str)
+_LITERAL: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""A string, also one that never ends, so that quotes alone are not looked at again and again."""
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPES: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
-_CHARSETS: Final = {
-    "": "utf-8",
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "us-ascii": "utf-8",
-    "iso-8859-1": "cp1252",
-    "latin1": "cp1252",
-    "windows-1252": "cp1252",
-    "utf-16": "utf-16",
-    "utf-16le": "utf-16-le",
-    "utf-16be": "utf-16-be",
-}
-"""Charsets that are read; latin-1 as browsers read it. Others are read as UTF-8, which keeps their bytes."""
 
 
-class BodyError(Exception):
-    """A body that cannot be read. Never leaves `decode_body`."""
+class Kind(Enum):
+    """How a body is to be read."""
 
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.fault = Fault(reason, "body", message)
+    JSON = "json"
+    LINES = "lines"
+    FORM = "form"
 
 
 def decode_body(body: bytes, content_type: bytes, encoding: bytes, names: Names, defaults: Values) -> list[Element]:
     """The elements of a body, one at least; `defaults` serve each of them. Never raises."""
     try:
-        readable = _as_utf8(_unpack(body, encoding), content_type)
-        elements = list(_reading(content_type, readable)(readable, names))
+        readable = as_utf8(unpack(body, encoding), content_type)
+        elements = _READERS[kind_of(content_type, readable)](readable, names)
     except BodyError as error:
         return [Element(defaults, (error.fault,))]
     if not defaults:
         return elements
+    if len(elements) * sum(map(len, defaults.values())) > MAX_BODY_VALUES:
+        fault = Fault("too_many", "body", f"with the query's to each element, more than {MAX_BODY_VALUES} values")
+        return [Element(defaults, (fault,))]
     return [Element({**defaults, **element.values}, element.faults) for element in elements]
 
 
-def _unpack(body: bytes, encoding: bytes) -> bytes:
-    if encoding.lower() not in (b"gzip", b"x-gzip"):
-        if encoding.lower() not in (b"", b"identity"):
-            raise BodyError("body_unreadable", f"content encoding {text(encoding)[:40]}")
-        return body
-    decompressor = zlib.decompressobj(wbits=31)  # 31: with a gzip header
-    try:
-        unpacked = decompressor.decompress(body, MAX_BODY + 1)
-    except zlib.error as error:
-        raise BodyError("body_unreadable", f"gzip: {error}") from error
-    if len(unpacked) > MAX_BODY:
-        raise BodyError("body_too_large", f"unpacks to more than {MAX_BODY} bytes")
-    if not decompressor.eof or decompressor.unused_data:
-        raise BodyError("body_unreadable", "gzip: cut off" if not decompressor.eof else "gzip: more than one member")
-    return unpacked
-
-
-def _as_utf8(body: bytes, content_type: bytes) -> bytes:
-    _, _, parameters = text(content_type).lower().partition("charset=")
-    charset = _CHARSETS.get(parameters.partition(";")[0].strip(" \"'"), "utf-8")
-    if charset != "utf-8":
-        try:
-            return body.decode(charset).encode()
-        except UnicodeDecodeError as error:
-            if charset != "cp1252":
-                raise BodyError("body_unreadable", f"not {charset}") from error
-            return body.decode("latin-1").encode()
-    return text(body.removeprefix(b"\xef\xbb\xbf")).encode()
-
-
-def _reading(content_type: bytes, body: bytes) -> Callable[[bytes, Names], Iterable[Element]]:
-    """How to read the body: what its content type says, unless its first letter says JSON.
+def kind_of(content_type: bytes, body: bytes) -> Kind:
+    """What the content type says, unless the body's first letter says JSON.
 
     A beacon sends JSON as `text/plain`, and `curl -d` as a form.
+
+    Raises:
+        BodyError: it is of no kind that is read.
     """
     kind = text(content_type).partition(";")[0].strip().lower()
     start = body.lstrip()[:1]
     if kind in ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"):
-        return _lines
+        return Kind.LINES
     if kind in ("application/json", "text/json") or kind.endswith("+json"):
-        return _json
+        return Kind.JSON
     if kind not in ("", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream"):
         raise BodyError("body_unreadable", f"content type {kind[:80]}")
     if start in (b"{", b"["):
-        return _json
+        return Kind.JSON
     if b"=" not in body and kind != "application/x-www-form-urlencoded":
         raise BodyError("body_unreadable", "neither JSON nor a form" if start else "an empty body")
-    return _form
+    return Kind.FORM
 
 
-def _form(body: bytes, names: Names) -> list[Element]:
-    return [Element(parse_query(body.strip(), names))]
+def split_lines(body: bytes) -> list[bytes]:
+    """The elements of NDJSON: the lines that are not empty. Raises BodyError."""
+    if body.count(b"\n") + body.count(b"\r") > MAX_LINES:
+        raise BodyError("body_too_large", f"more than {MAX_LINES} lines")
+    readable = without_lone_surrogates(_counted(body))
+    return _bounded([line for line in readable.splitlines() if line.strip()])
 
 
-def _json(body: bytes, names: Names) -> list[Element]:
-    readable = _without_lone_surrogates(body)
+def split_array(body: bytes) -> list[bytes]:
+    """The elements of a JSON array, each as it stands. Raises BodyError."""
     try:
-        if readable.lstrip()[:1] != b"[":
-            return [Element(_object(readable, names))]
-        items = _ARRAY.decode(readable)
-    except _UNREADABLE as error:
-        if _is_object(readable.lstrip().partition(b"\n")[0]):
-            return _lines(body, names)
+        items = ARRAY.decode(without_lone_surrogates(_counted(body)))
+    except UNREADABLE as error:
         raise BodyError("body_unreadable", _why(error)) from error
-    return _bounded([bytes(item) for item in items], names)
+    return [bytes(item) for item in _bounded(items)]
 
 
-def _lines(body: bytes, names: Names) -> list[Element]:
-    return _bounded([line for line in _without_lone_surrogates(body).splitlines() if line.strip()], names)
+def read_object(item: bytes) -> Mapping[str, msgspec.Raw]:
+    """The members of a JSON object; they are counted before they are built.
+
+    Raises:
+        BodyError: there are too many.
+        Exception: one of `UNREADABLE`.
+    """
+    if item.count(b",") >= MAX_VALUES and _LITERAL.sub(b"", item).count(b",") >= MAX_VALUES:
+        raise BodyError("too_many", f"more than {MAX_VALUES} values in an element")
+    return OBJECT.decode(item)
 
 
-def _bounded(items: Sequence[bytes], names: Names) -> list[Element]:
-    if not items:
-        raise BodyError("body_unreadable", "an array without elements")
-    if len(items) > MAX_ELEMENTS:
-        raise BodyError("body_too_large", f"more than {MAX_ELEMENTS} elements")
-    return [_element(item, names) for item in items]
-
-
-def _element(item: bytes, names: Names) -> Element:
-    """One element; only itself is lost where it cannot be read."""
-    if item.lstrip()[:1] != b"{":
-        return Element({}, (Fault("element_not_object", "body", text(item[:80])),))
+def has_lines(body: bytes) -> bool:
+    """Is its first line an object by itself?"""
     try:
-        return Element(_object(item, names))
-    except _UNREADABLE as error:
-        return Element({}, (Fault("body_unreadable", "body", _why(error)),))
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        _OBJECT.decode(line)
-    except _UNREADABLE:
+        read_object(without_lone_surrogates(body.lstrip().partition(b"\n")[0]))
+    except (BodyError, *UNREADABLE):
         return False
     return True
 
 
-def _object(item: bytes, names: Names) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    for name, raw in _OBJECT.decode(item).items():
-        values.setdefault(canonical(name, names), []).extend(_texts(bytes(raw)))
-    return values
-
-
-def _texts(raw: bytes) -> list[str]:
-    if raw == b"null":
-        return []
-    if raw[:1] == b"[":
-        return [_one(bytes(item)) for item in _ARRAY.decode(raw)]
-    return [_one(raw)]
-
-
-def _one(raw: bytes) -> str:
+def one_text(raw: bytes) -> str:
     """A JSON value as text: a string's own letters, anything else as it was written, without white space."""
     if raw[:1] == b'"':
         return _STRING.decode(raw)
     return (msgspec.json.format(raw, indent=-1) if raw[:1] in (b"{", b"[") else raw).decode()
 
 
-def _without_lone_surrogates(body: bytes) -> bytes:
+def without_lone_surrogates(body: bytes) -> bytes:
     r"""Half an emoji (a title cut by JavaScript) is no text in UTF-8: its escape stays as the letters ``\ud83d``."""
-    if b"\\u" not in body:
+    if _SURROGATE.search(body) is None:
         return body
     return _ESCAPES.sub(lambda found: b"\\\\" + found[1] if found[1] else found[0], body)
+
+
+def _form(body: bytes, names: Names) -> list[Element]:
+    if body.count(b"&") >= MAX_VALUES:
+        raise BodyError("too_many", f"more than {MAX_VALUES} fields")
+    return [Element(parse_query(body.strip(), names))]
+
+
+def _json(body: bytes, names: Names) -> list[Element]:
+    if body.lstrip()[:1] == b"[":
+        return [_element(item, names) for item in split_array(body)]
+    try:
+        return [Element(_values(without_lone_surrogates(body), names))]
+    except UNREADABLE as error:
+        if has_lines(body):
+            return _lines(body, names)
+        raise BodyError("body_unreadable", _why(error)) from error
+    except BodyError:
+        if has_lines(body):
+            return _lines(body, names)
+        raise
+
+
+def _lines(body: bytes, names: Names) -> list[Element]:
+    return [_element(item, names) for item in split_lines(body)]
+
+
+_READERS: Final[Mapping[Kind, Callable[[bytes, Names], list[Element]]]] = {
+    Kind.JSON: _json,
+    Kind.LINES: _lines,
+    Kind.FORM: _form,
+}
+
+
+def _counted(body: bytes) -> bytes:
+    """The body, if its commas say that it can be held."""
+    if body.count(b",") > MAX_BODY_VALUES:
+        raise BodyError("too_many", f"more than {MAX_BODY_VALUES} values")
+    return body
+
+
+def _bounded(items: list[T]) -> list[T]:
+    if not items:
+        raise BodyError("body_unreadable", "an array without elements")
+    if len(items) > MAX_ELEMENTS:
+        raise BodyError("body_too_large", f"more than {MAX_ELEMENTS} elements")
+    return items
+
+
+def _element(item: bytes, names: Names) -> Element:
+    """One element; only itself is lost where it cannot be read."""
+    if item.lstrip()[:1] != b"{":
+        return Element({}, (Fault("element_not_object", "body", f"{len(item)} bytes that are no object"),))
+    try:
+        return Element(_values(item, names))
+    except BodyError as error:
+        return Element({}, (error.fault,))
+    except UNREADABLE as error:
+        return Element({}, (Fault("body_unreadable", "body", _why(error)),))
+
+
+def _values(item: bytes, names: Names) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, raw in read_object(item).items():
+        values.setdefault(canonical(name, names), []).extend(_texts(bytes(raw)))
+    return values
+
+
+def _texts(raw: bytes) -> Iterable[str]:
+    if raw == b"null":
+        return ()
+    if raw[:1] == b"[":
+        return [one_text(bytes(item)) for item in ARRAY.decode(raw)]
+    return (one_text(raw),)
 
 
 def _why(error: Exception) -> str:

@@ -7,9 +7,11 @@ nor an alias of one is a property and keeps its own spelling.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from pixelake.dialects.base import Answer, Element, Route
+from pixelake.dialects.base import MAX_VALUES, Answer, Edit, Element, Fault, Route
 from pixelake.dialects.body import decode_body
-from pixelake.dialects.text import parse_query
+from pixelake.dialects.coding import type_and_encoding
+from pixelake.dialects.edit import edit_body
+from pixelake.dialects.text import edit_query, parse_query
 from pixelake.hit import Hit
 
 NAMES: Final = (
@@ -60,9 +62,23 @@ class Native:
         defaults, and is the event if there is no body. A body on anything but
         a POST is not looked at.
         """
-        values = parse_query(hit.target.partition(b"?")[2], self._names)
+        query = hit.target.partition(b"?")[2]
+        if query.count(b"&") >= MAX_VALUES:
+            return (Element({}, (Fault("too_many", "query", f"more than {MAX_VALUES} fields"),)),)
+        values = parse_query(query, self._names)
         if hit.method != "POST" or (not hit.body and values):
             return (Element(values),)
-        content_type = hit.header(b"content-type") or b""
-        encoding = hit.header(b"content-encoding") or b""
+        content_type, encoding = type_and_encoding(hit.headers)
         return decode_body(hit.body, content_type, encoding, self._names, values)
+
+    def edited(self, hit: Hit, edit: Edit) -> tuple[bytes | None, bytes | None]:
+        """Target and body, edited. A body that `decode` does not look at cannot be read."""
+        path, mark, query = hit.target.partition(b"?")
+        readable = query.count(b"&") < MAX_VALUES
+        target = path + mark + edit_query(query, self._names, edit) if readable else None
+        if not hit.body:
+            return target, b""
+        if hit.method != "POST":
+            return target, None
+        content_type, encoding = type_and_encoding(hit.headers)
+        return target, edit_body(hit.body, content_type, encoding, self._names, edit)

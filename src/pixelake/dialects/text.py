@@ -11,11 +11,13 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
-_UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
+from pixelake.dialects.base import Edit
+
 _ESCAPE_LIKE: Final = re.compile("%(?=[0-9A-Fa-f]{2})")
-_SURROGATES: Final = 0xDC00
+_ESCAPES: Final = {0xDC00 + byte: f"%{byte:02X}" for byte in range(0x80, 0x100)}
+"""What Python makes of a byte that cannot be decoded -> its escape."""
 _CACHED_LENGTH: Final = 1_024
 """Longer values are decoded each time: 8,192 cached ones must not take the memory."""
 
@@ -26,7 +28,7 @@ def text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         marked = _ESCAPE_LIKE.sub("%25", data.decode("utf-8", "surrogateescape"))
-        return _UNDECODABLE.sub(lambda found: f"%{ord(found[0]) - _SURROGATES:02X}", marked)
+        return marked.translate(_ESCAPES)
 
 
 def parse_query(query: bytes, names: Mapping[str, str]) -> dict[str, list[str]]:
@@ -55,6 +57,26 @@ def parse_query(query: bytes, names: Mapping[str, str]) -> dict[str, list[str]]:
         else:
             fields[known] = [value]
     return fields
+
+
+def edit_query(query: bytes, names: Mapping[str, str], edit: Edit) -> bytes:
+    """A query or form with its values as `edit` wants them; what it leaves alone stays byte by byte."""
+    fields = (_edit_field(field, names, edit) for field in query.split(b"&"))
+    return b"&".join(field for field in fields if field is not None)
+
+
+def _edit_field(field: bytes, names: Mapping[str, str], edit: Edit) -> bytes | None:
+    name, equals, value = field.partition(b"=")
+    sent_name, sent = unescape(name.decode("latin-1")), unescape(value.decode("latin-1"))
+    new = edit(canonical(sent_name, names), sent)
+    if new is None:
+        return None
+    new_name = edit("", sent_name) or ""
+    return (
+        (name if new_name == sent_name else quote(new_name, safe="").encode())
+        + equals
+        + (value if new == sent else quote(new, safe=":/").encode())
+    )
 
 
 def canonical(name: str, names: Mapping[str, str]) -> str:

@@ -49,7 +49,8 @@ class Registry(Protocol):
         """The salt (32 bytes) of each calendar day; one salt serves all sites.
 
         A salt is made when it is first asked for. It is missing from the answer
-        once it is due to be destroyed: then it is never made again.
+        once it is due to be destroyed. Once it is destroyed it is never made again,
+        even if the clock goes back.
         """
         ...
 

@@ -4,7 +4,8 @@
 
     meta     one row: the version, which grows with every change of what a snapshot shows
     zones    site, from (µs UTC), IANA zone: the dated history; a site is a name with a zone from 0
-    salts    day, salt: destroyed for good when they are due
+    salts    day, salt; an empty one was destroyed, and its row stays so that it is never made again
+    due      day, when it was first seen to be due (µs UTC)
     secrets  name, value
 
 WAL with ``synchronous=FULL``: what was answered survives a power cut. The
@@ -33,6 +34,8 @@ T = TypeVar("T")
 MAX_SITES: Final = 100_000
 """Sites are open by default; beyond so many, new names are kept on events but no longer made sites."""
 SALT_BYTES: Final = 32
+SECOND_LOOK: Final = 3_600 * SECOND
+"""A salt must be due at two looks so far apart: a clock that was wrong for a while must not cost today's."""
 
 _BUSY: Final = 30.0
 """Seconds to wait for another process's transaction."""
@@ -44,6 +47,7 @@ _SCHEMA: Final = (
     "INSERT INTO meta SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta)",
     "CREATE TABLE IF NOT EXISTS zones(site TEXT, start INTEGER, zone TEXT NOT NULL, PRIMARY KEY(site, start))",
     "CREATE TABLE IF NOT EXISTS salts(day TEXT PRIMARY KEY, salt BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS due(day TEXT PRIMARY KEY, seen INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS secrets(name TEXT PRIMARY KEY, value TEXT NOT NULL)",
 )
 
@@ -104,10 +108,11 @@ class SqliteRegistry:
         return self._reported(lambda: self._salts(alive)) if alive else {}
 
     def destroy_salts(self, now: int) -> int:
-        """Destroy the salts that are due at `now` (µs UTC), for good. Returns how many.
+        """Destroy the salts that are due at `now` (µs UTC), and were at a look an hour or more ago. Returns how many.
 
-        The file is overwritten (``secure_delete``) and the log is cut off; what
-        a copying file system or a backup still holds is beyond it.
+        They are gone for good, and never made again, wherever the clock goes. The
+        file is overwritten (``secure_delete``) and the log is cut off; what a copying
+        file system or a backup still holds is beyond it.
         """
         return self._reported(lambda: self._destroy(now))
 
@@ -150,9 +155,10 @@ class SqliteRegistry:
             rows = [(day.isoformat(), secrets.token_bytes(SALT_BYTES)) for day in missing]
             self._in_transaction(lambda: self._database.executemany("INSERT OR IGNORE INTO salts VALUES (?, ?)", rows))
             found = self._find_salts(days)  # another process may have been first
-        return found
+        return {day: salt for day, salt in found.items() if salt}
 
     def _find_salts(self, days: list[date]) -> dict[date, bytes]:
+        """Those there are; empty where they were destroyed."""
         query = "SELECT salt FROM salts WHERE day = ?"
         rows = {day: self._database.execute(query, (day.isoformat(),)).fetchone() for day in days}
         return {day: row[0] for day, row in rows.items() if row}
@@ -162,13 +168,22 @@ class SqliteRegistry:
         return end.timestamp() + self._retention <= now / SECOND
 
     def _destroy(self, now: int) -> int:
-        days = [day for (day,) in self._database.execute("SELECT day FROM salts")]
-        due = [(day,) for day in days if self._is_due(date.fromisoformat(day), now)]
-        if due:
-            self._in_transaction(lambda: self._database.executemany("DELETE FROM salts WHERE day = ?", due))
+        destroyed = self._in_transaction(lambda: self._look_for_due(now))
         # also what a busy log kept from us last time
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return len(due)
+        return destroyed
+
+    def _look_for_due(self, now: int) -> int:
+        """Remember what is due for the first time, forget what no longer is, destroy what was for long enough."""
+        days = [day for (day,) in self._database.execute("SELECT day FROM salts WHERE length(salt) > 0")]
+        due = [day for day in days if self._is_due(date.fromisoformat(day), now)]
+        seen = {day: at for day, at in self._database.execute("SELECT day, seen FROM due") if day in due and at <= now}
+        old = [(day,) for day, at in seen.items() if now - at >= SECOND_LOOK]
+        waiting = [(day, seen.get(day, now)) for day in due if (day,) not in old]
+        self._database.execute("DELETE FROM due")
+        self._database.executemany("INSERT INTO due VALUES (?, ?)", waiting)
+        self._database.executemany("UPDATE salts SET salt = x'' WHERE day = ?", old)
+        return len(old)
 
     def _secret(self, name: str) -> str:
         query = "SELECT value FROM secrets WHERE name = ?"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from pixelake.dialects.base import Element, Fault
@@ -10,11 +11,17 @@ from pixelake.hit import Hit
 from pixelake.stream.base import Batch, Position
 from pixelake.transform.cache import bounded
 from pixelake.transform.page import NO_PAGE, Page, read_page
+from pixelake.transform.raw import raw_json, see_json
+from pixelake.transform.redact import Redactor
 from pixelake.transform.rules import Rules
 from pixelake.transform.validate import AT, too_long, validate
 
 MAX_ELEMENTS: Final = 20_000
-"""A call ends behind the hit that reaches it, so that a batch of large bodies cannot take the memory."""
+MAX_VALUES: Final = 200_000
+MAX_TEXT: Final = 16 << 20
+"""Characters. A call ends behind the hit that reaches one of these, so that no batch can take the memory."""
+MAX_SHARED: Final = 32 << 20
+"""Characters that the elements of one hit may have from its head, which is repeated for each of them."""
 
 DEFAULT_SITE: Final = "default"
 
@@ -46,7 +53,7 @@ COLUMNS: Final = (
 
 
 class Rejected(NamedTuple):
-    """An element that is no event. ``again`` names an earlier reject of its hit, which holds the raw bytes."""
+    """An element that is no event."""
 
     hit_id: str
     position: Position
@@ -55,7 +62,7 @@ class Rejected(NamedTuple):
     user_agent: str | None
     anonymous: bool
     faults: Sequence[Fault]
-    again: str
+    raw: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,14 @@ class Decoded:
     withheld: list[Position] = field(default_factory=list)
 
 
+class Size(NamedTuple):
+    """What a hit takes of the memory; roughly, but never much less than it does."""
+
+    elements: int
+    values: int
+    text: int
+
+
 class Head(NamedTuple):
     """What is used of the headers."""
 
@@ -87,13 +102,16 @@ class Head(NamedTuple):
 
 
 def decode(batch: Batch, rules: Rules) -> Decoded:
-    """Decode the first hits of a batch, until there are `MAX_ELEMENTS`; the caller goes on behind them."""
+    """Decode the first hits of a batch, as many as the memory is for; the caller goes on behind them."""
     decoded = Decoded(batch)
-    hits = elements = 0
+    hits = elements = values = text = 0
     for hit, hit_id, position in zip(batch.hits, batch.ids, batch.positions, strict=True):
-        elements += _decode_hit(decoded, hit, hit_id, position, rules)
+        size = _decode_hit(decoded, hit, hit_id, position, rules)
         hits += 1
-        if elements >= MAX_ELEMENTS:
+        elements += size.elements
+        values += size.values
+        text += size.text
+        if elements >= MAX_ELEMENTS or values >= MAX_VALUES or text >= MAX_TEXT:
             break
     if hits == len(batch.hits):
         return decoded
@@ -101,41 +119,54 @@ def decode(batch: Batch, rules: Rules) -> Decoded:
     return Decoded(first, decoded.rows, decoded.rejected, decoded.withheld)
 
 
-def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rules: Rules) -> int:
-    """Add the elements of a hit, and say how many there are."""
-    head = _head(hit.headers, rules.max_field)
+def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rules: Rules) -> Size:
+    """Add the elements of a hit, and say what they take."""
+    head = _head(hit.headers, rules.max_field, rules.secrets)
     dialect = rules.dialect(hit.target)
     elements = dialect.decode(hit)
+    shared = len(hit.target) + len(hit.headers)
+    if len(elements) > 1 and len(elements) * shared > MAX_SHARED:
+        elements = (Element({}, (Fault("too_many", "body", "its elements repeat a head of that length"),)),)
     private = head.dnt or head.gpc
     if private and rules.do_not_track == "withhold":
         decoded.withheld.extend([position] * len(elements))
-        return len(elements)
+        return Size(len(elements), 0, 0)
     anonymous = private and rules.do_not_track == "anonymous"
     agent = head.user_agent
     about = (hit.received_at, hit.source, dialect.name, hit.method, hit.client)
     about_head = (agent, head.accept_language, head.dnt, head.gpc, anonymous)
-    again = ""
+    raw = ""
+    values, text = 0, len(hit.body) + len(elements) * shared
     for index, element in enumerate(elements):
         name = f"{hit_id}.{index}" if index else hit_id
-        row, site, faults = _decode_element(element, head, anonymous, rules)
+        sent = "\0".join(chain(element.values, *element.values.values()))
+        values += sent.count("\0") + 1
+        text += len(sent)
+        all_short = len(sent) <= rules.max_field
+        if rules.secrets.may_hold(sent):
+            element = Element(rules.secrets.values(element.values), element.faults)  # noqa: PLW2901 - the same, redacted
+            all_short = False  # what is encoded anew may have become longer
+        row, site, faults = _decode_element(element, head, anonymous, rules, all_short=all_short)
         if faults:
-            decoded.rejected.append(Rejected(name, position, hit, site, agent, anonymous, faults, again))
-            again = again or name
+            told = raw or raw_json(hit, rules, anonymous=anonymous)
+            decoded.rejected.append(Rejected(name, position, hit, site, agent, anonymous, faults, told))
+            raw = raw or see_json(name)
         else:
             decoded.rows.append((name, position, *about, *about_head, *row))
-    return len(elements)
+    return Size(len(elements), values, text)
 
 
 def _decode_element(
-    element: Element, head: Head, anonymous: bool, rules: Rules
+    element: Element, head: Head, anonymous: bool, rules: Rules, *, all_short: bool
 ) -> tuple[list[Any], str, Sequence[Fault]]:
     """The columns that come from the element, its site, and all its faults."""
-    row, properties, faults = validate(element.values, rules.max_field)
+    row, properties, faults = validate(element.values, rules.max_field, all_short=all_short)
     if anonymous:
         row[_USER] = None
         properties.pop("user", None)
-    for name in properties.keys() & _URLS:  # a repeated one is a property too
-        properties[name] = [read_page(sent, rules.kept_query).url for sent in properties[name]]
+    for name in _URLS:
+        if name in properties:  # a repeated one is a property too
+            properties[name] = [read_page(sent, rules.kept_query).url for sent in properties[name]]
     page = read_page(row[_URL], rules.kept_query) if row[_URL] else _referring_page(head, rules)
     before = read_page(row[_REFERRER], rules.kept_query) if row[_REFERRER] else NO_PAGE
     row[_URL] = page.url or None
@@ -148,7 +179,7 @@ def _decode_element(
 
 
 _SITE, _EVENT, _URL, _USER, _REFERRER = (AT[name] for name in ("site", "event", "url", "user_id", "referrer"))
-_URLS: Final = frozenset({"url", "referrer"})
+_URLS: Final = ("url", "referrer")
 _AHEAD: Final = COLUMNS.index("site") - COLUMNS.index("properties")
 """How many columns of the element stand before those of `validate`."""
 
@@ -169,13 +200,14 @@ _NAMES: Final = (b"user-agent", b"accept-language", b"referer", b"dnt", b"sec-gp
 
 
 @bounded(8_192)
-def _head(headers: bytes, max_field: int) -> Head:
+def _head(headers: bytes, max_field: int, secrets: Redactor) -> Head:
     """Of a header that comes twice the first counts."""
     lines = [line.partition(b":") for line in headers.split(b"\r\n")]
     found = {name.lower(): value for name, _, value in reversed(lines)}
     agent, language, referer, dnt, gpc = [text(found[name].strip()) if name in found else None for name in _NAMES]
+    referer = secrets.text(referer) if referer else None
     faults: tuple[Fault, ...] = ()
     if 3 * len(headers) > max_field:  # a byte that cannot be decoded becomes three letters
         texts = (("user-agent", agent), ("accept-language", language), ("referer", referer))
         faults = tuple(too_long(name, sent, max_field) for name, sent in texts if sent and len(sent) > max_field)
-    return Head(agent or None, language or None, referer or None, dnt == "1", gpc == "1", faults)
+    return Head(agent or None, language or None, referer, dnt == "1", gpc == "1", faults)

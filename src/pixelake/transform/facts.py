@@ -35,7 +35,7 @@ class Facts:
 
     Attributes:
         salts: for each site and quarter of an hour.
-        owners: for each hit with an event id the ``hit_id`` that owns it.
+        owners: for each hit that claims an event id the ``hit_id`` that owns it.
     """
 
     salts: Mapping[Moment, Salts]
@@ -73,7 +73,17 @@ def _salts(days: Mapping[Moment, tuple[date, date | None]], registry: Registry) 
 
 
 def _owners(decoded: Decoded, seen: Seen) -> Mapping[str, str]:
-    claims = [Claim(row[_SITE], row[_EVENT_ID], row[_HIT_ID]) for row in decoded.rows if row[_EVENT_ID]]
+    """Who owns the event ids.
+
+    A HEAD claims none, since it is no view: a mail proxy that asks first would
+    make a repeat of the GET that follows. Machines claim as people do: which of
+    two hits came first must not depend on what one believes of their senders.
+    """
+    claims = [
+        Claim(row[_SITE], row[_EVENT_ID], row[_HIT_ID])
+        for row in decoded.rows
+        if row[_EVENT_ID] and row[_METHOD] != "HEAD"
+    ]
     if not claims:
         return {}
     return dict(zip((claim.hit_id for claim in claims), seen.claim(claims), strict=True))
@@ -93,6 +103,6 @@ def local_days(zone: str, quarter: int) -> tuple[date, date | None]:
     return day, next((before for before in days if before != day), None)
 
 
-_HIT_ID, _RECEIVED, _ANONYMOUS, _SITE, _EVENT_ID = (
-    COLUMNS.index(name) for name in ("hit_id", "received_at", "anonymous", "site", "event_id")
+_HIT_ID, _RECEIVED, _METHOD, _ANONYMOUS, _SITE, _EVENT_ID = (
+    COLUMNS.index(name) for name in ("hit_id", "received_at", "method", "anonymous", "site", "event_id")
 )

@@ -16,6 +16,7 @@ cannot happen: what is buffered begins where the offers before it ended.
 
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 import structlog
 
+from pixelake import telemetry
 from pixelake.clock import Clock
 from pixelake.stream.base import Partition, Position, Reader
 from pixelake.transform.judge import Judge
@@ -144,6 +146,8 @@ class Feed:
         # whatever a sink raises, its rows must not be lost with the thread
         self._writing = Retry(f"write to {plan.name}", self._closing, on=(Exception,))
         self._judging = Retry("judge hits", self._closing, on=BROKEN)
+        self._seconds = telemetry.histogram("pixelake_sink_seconds").labels(sink=plan.name)
+        self._failures = telemetry.counter("pixelake_sink_failures_total").labels(sink=plan.name)
         self._thread = threading.Thread(target=self._run, name=f"feed-{plan.name}", daemon=True)
 
     def look(self) -> None:
@@ -246,11 +250,20 @@ class Feed:
         self._write(outcome)
 
     def _write(self, outcome: Outcome) -> None:
-        self._writing(lambda: self.plan.sink.write(outcome))
+        self._writing(lambda: self._measured(outcome))
         stored = dict(self._writing(self.plan.sink.positions))
         with self._changed:
             self.stored = stored
             self._oldest = None
+
+    def _measured(self, outcome: Outcome) -> None:
+        began = time.perf_counter()
+        try:
+            self.plan.sink.write(outcome)
+        except Exception:
+            self._failures.inc()
+            raise
+        self._seconds.observe(time.perf_counter() - began)
 
     def _catch_up(self) -> None:
         """Read the stream from the sink's own position, until what is offered follows what is written."""

@@ -28,7 +28,7 @@ class Judge:
     def __call__(self, batch: Batch, retry: Retry) -> Iterator[Outcome]:
         """The outcomes of a batch, in order: several if its hits have many elements.
 
-        A hit that makes us fail is found by halving, and rejected.
+        A hit that makes us fail, if only by its size, is found by halving, and rejected.
 
         Args:
             batch: the hits.
@@ -38,15 +38,21 @@ class Judge:
             Stopped: by `retry`.
         """
         while batch.hits:
-            try:
-                outcome = retry(partial(self._judge, batch))
-            except (*BROKEN, Stopped):
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever else fails is the fault of some hit
-                yield from self._halve(batch, retry, error)
+            outcome = self._try(batch, retry)
+            if isinstance(outcome, str):
+                yield from self._halve(batch, retry, outcome)
                 return
             yield outcome
             batch = part(batch, outcome.positions[batch.partition] - batch.positions[0] + 1)
+
+    def _try(self, batch: Batch, retry: Retry) -> Outcome | str:
+        """The outcome, or the name of the error: the error itself would hold what we failed with in the memory."""
+        try:
+            return retry(partial(self._judge, batch))
+        except (*BROKEN, Stopped):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever else fails is the fault of some hit
+            return type(error).__name__
 
     def _judge(self, batch: Batch) -> Outcome:
         with self._one, _without_collections():
@@ -54,10 +60,10 @@ class Judge:
             facts = gather(decoded, self._registry, self._seen, self._rules.default_zone)
             return process(decoded, facts)
 
-    def _halve(self, batch: Batch, retry: Retry, error: Exception) -> Iterator[Outcome]:
+    def _halve(self, batch: Batch, retry: Retry, error: str) -> Iterator[Outcome]:
         middle = len(batch.hits) // 2
         if not middle:
-            yield poisoned(batch, error)
+            yield poisoned(batch, error, self._rules)
             return
         yield from self(part(batch, 0, middle), retry)
         yield from self(part(batch, middle), retry)

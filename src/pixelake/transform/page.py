@@ -70,8 +70,11 @@ def _tags(fields: dict[str, str]) -> Tags:
     if fields.keys().isdisjoint(UTM):
         return NO_TAGS
     # a url is text already; its letters beyond ASCII go back to the bytes they were
-    sent = (fields.get(name, "").partition("=")[2].encode().decode("latin-1") for name in UTM)
-    return tuple(unescape(value) or None for value in sent)
+    return tuple(_tag(fields[name]) if name in fields else None for name in UTM)
+
+
+def _tag(field: str) -> str | None:
+    return unescape(field.partition("=")[2].encode().decode("latin-1")) or None
 
 
 def without_www(host: str | None) -> str | None:

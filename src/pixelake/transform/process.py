@@ -12,7 +12,8 @@ from pixelake.transform.enrich.place import place
 from pixelake.transform.enrich.table import ENRICHERS, enrich
 from pixelake.transform.enrich.visitor import visitor
 from pixelake.transform.facts import QUARTER, Facts, Salts
-from pixelake.transform.raw import faults_json, raw_json
+from pixelake.transform.raw import bare_json, faults_json, raw_json
+from pixelake.transform.rules import Rules
 from pixelake.transform.tables import HOUR, hour_columns, hour_texts, table
 from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
 
@@ -35,11 +36,21 @@ def process(decoded: Decoded, facts: Facts) -> Outcome:
     )
 
 
-def poisoned(batch: Batch, error: Exception) -> Outcome:
-    """The outcome of a single hit that made the transformation fail; only the error's type is told."""
+def poisoned(batch: Batch, error: str, rules: Rules) -> Outcome:
+    """The outcome of a single hit that made the transformation fail. Kept of it is what is kept of an anonymous one.
+
+    Args:
+        batch: the hit.
+        error: the name of the error's type; what it says may hold anything.
+        rules: as for all hits.
+    """
     hit, position = batch.hits[0], batch.positions[0]
-    fault = Fault("poison", "", type(error).__name__)
-    rejected = Rejected(batch.ids[0], position, hit, "", None, True, (fault,), "")
+    fault = Fault("poison", "", error)
+    try:
+        raw = raw_json(hit, rules, anonymous=True)
+    except Exception:  # noqa: BLE001 - whatever failed for this hit may fail here again
+        raw = bare_json(hit)
+    rejected = Rejected(batch.ids[0], position, hit, "", None, True, (fault,), raw)
     at = {batch.partition: position}
     row = _reject(rejected, batch.partition, Facts({}, {}))
     return Outcome(table(EVENTS, {}, 0), _rejects([row]), table(WITHHELD, {}, 0), at, at)
@@ -78,7 +89,7 @@ def _reject(rejected: Rejected, partition: str, facts: Facts) -> tuple[Any, ...]
         "decode" if rejected.faults[0].reason in _DECODING else "validate",
         rejected.faults[0].reason,
         faults_json(rejected.faults),
-        raw_json(hit, rejected.again),
+        rejected.raw,
         visitor(network, rejected.user_agent, rejected.site, salts.today, None)[0],
         partition,
         rejected.position,

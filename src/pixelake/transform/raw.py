@@ -1,34 +1,52 @@
-"""The raw hit of a reject: everything needed to try again, but no whole address."""
+"""The raw hit of a reject: what is needed to try again, and nothing that the lake would not keep of an event.
 
+Taken out are whole addresses, secrets, and of the page's url and the referrer
+what is cut from them on events: a replay sees them as they stand here, so that
+it finds neither a click id nor a query name that is not listed. Of anonymous
+hits the user is taken out, too.
+"""
+
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from pixelake.dialects.base import Fault
+from pixelake.dialects.base import Edit, Fault
 from pixelake.hit import Hit
-from pixelake.transform.address import FORWARDING, truncated, without_addresses
+from pixelake.transform.address import truncated, without_addresses
+from pixelake.transform.page import read_page
+from pixelake.transform.rules import Rules
+
+_SECRET_HEADER: Final = re.compile("auth|token|secret|cookie|session|api-?key|passw|credential")
+_NO_ADDRESSES: Final = ("user-agent", "accept", "content-", "sec-", "host", "origin", "dnt", "if-", "date")
+"""How headers begin that carry none; versions and times in them only look like some."""
 
 
-def raw_json(hit: Hit, again: str) -> str:
+def raw_json(hit: Hit, rules: Rules, *, anonymous: bool) -> str:
     """The hit as JSON.
 
-    Bytes that are no UTF-8 stand in base64, under ``<name>_base64``. If the hit
-    has another reject already its bytes stand there: ``{"see": "<hit_id>"}``,
-    since a body of ten thousand bad elements must not be kept as often.
+    Bytes that are no UTF-8 stand in base64, under ``<name>_base64``. A body that
+    cannot be read, and so not be searched, is ``null`` if it is packed, if a
+    secret may be in it, or if the hit is anonymous; else it stays as it arrived.
     """
-    if again:
-        return msgspec.json.encode({"see": again}).decode()
-    fields: dict[str, Any] = {
-        "received_at": hit.received_at,
-        "source": hit.source,
-        "peer": truncated(hit.peer),
-        "client": truncated(hit.client),
-        "method": hit.method,
-    }
-    for name, data in (("target", hit.target), ("headers", _headers(hit.headers)), ("body", hit.body)):
-        fields |= _readable(name, data)
-    return msgspec.json.encode(fields).decode()
+    target, body = rules.dialect(hit.target).edited(hit, _edit(rules, anonymous))
+    if target is None:
+        hidden = anonymous or rules.secrets.may_hold(hit.target.decode("latin-1"))
+        target = hit.target.partition(b"?")[0] if hidden else hit.target
+    if body is None and not (anonymous or _is_packed(hit) or rules.secrets.may_hold(hit.body.decode("latin-1"))):
+        body = hit.body
+    return _as_json(hit, target, _headers(hit.headers, rules), body)
+
+
+def bare_json(hit: Hit) -> str:
+    """What is left of a hit that nothing can be made of: neither its query, nor its headers, nor its body."""
+    return _as_json(hit, hit.target.partition(b"?")[0], b"", None)
+
+
+def see_json(again: str) -> str:
+    """A reference to the reject that has the raw hit, for a body of ten thousand bad elements is not kept as often."""
+    return msgspec.json.encode({"see": again}).decode()
 
 
 def faults_json(faults: Sequence[Fault]) -> str:
@@ -36,20 +54,54 @@ def faults_json(faults: Sequence[Fault]) -> str:
     return msgspec.json.encode(faults).decode()
 
 
-def _readable(name: str, data: bytes) -> dict[str, Any]:
+def _as_json(hit: Hit, target: bytes, headers: bytes, body: bytes | None) -> str:
+    fields: dict[str, Any] = {
+        "received_at": hit.received_at,
+        "source": hit.source,
+        "peer": truncated(hit.peer),
+        "client": truncated(hit.client),
+        "method": hit.method,
+    }
+    for name, data in (("target", target), ("headers", headers), ("body", body)):
+        fields |= _readable(name, data)
+    return msgspec.json.encode(fields).decode()
+
+
+def _readable(name: str, data: bytes | None) -> dict[str, Any]:
     try:
-        return {name: data.decode()}
+        return {name: data if data is None else data.decode()}
     except UnicodeDecodeError:
         return {f"{name}_base64": data}  # msgspec writes bytes in base64
 
 
-def _headers(headers: bytes) -> bytes:
-    """The header lines with truncated addresses; others stay byte by byte."""
-    return b"\r\n".join(_header(line) for line in headers.split(b"\r\n"))
+def _edit(rules: Rules, anonymous: bool) -> Edit:
+    def edit(name: str, value: str) -> str | None:
+        if anonymous and name == "user":
+            return None
+        redacted = rules.secrets.value(name, value)
+        return read_page(redacted, rules.kept_query).url if name in ("url", "referrer") else redacted
+
+    return edit
 
 
-def _header(line: bytes) -> bytes:
-    name, colon, value = line.partition(b":")
-    if name.strip().decode("latin-1").lower() not in FORWARDING:
-        return line
-    return name + colon + without_addresses(value.decode("latin-1")).encode("latin-1")
+def _is_packed(hit: Hit) -> bool:
+    """Is the body compressed, or in a charset with NULs, so that nobody sees what is in it?"""
+    return b"\0" in hit.body or (hit.header(b"content-encoding") or b"").lower() not in (b"", b"identity")
+
+
+def _headers(headers: bytes, rules: Rules) -> bytes:
+    """The header lines; of those that hold nothing of note each byte stays."""
+    return b"\r\n".join(_header(line, rules) for line in headers.split(b"\r\n"))
+
+
+def _header(line: bytes, rules: Rules) -> bytes:
+    name, colon, value = line.rpartition(b":") if b":" not in line else line.partition(b":")
+    known = name.strip().decode("latin-1").lower()
+    if _SECRET_HEADER.search(known):
+        return name + colon
+    kept = rules.secrets.text(value.decode("latin-1"))
+    if known == "referer":
+        kept = f" {read_page(kept.strip(), rules.kept_query).url}"
+    elif not known.startswith(_NO_ADDRESSES):
+        kept = without_addresses(kept)
+    return name + colon + kept.encode("latin-1", "replace")

@@ -11,8 +11,8 @@ from pixelake.errors import PixelakeError
 
 T = TypeVar("T")
 
-BROKEN: Final = (PixelakeError, OSError, MemoryError)
-"""Broken infrastructure: to be tried again, never the fault of a hit."""
+BROKEN: Final = (PixelakeError, OSError)
+"""Broken infrastructure: to be tried again, never the fault of a hit. Memory that is too small is no outage."""
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
@@ -59,10 +59,15 @@ class Retry:
     def _failed(self, error: Exception) -> None:
         if not self.error:
             hint = getattr(error, "hint", "")
-            structlog.get_logger().warning(f"cannot {self._what}, trying again", error=str(error), hint=hint)
-        self.error = str(error) or type(error).__name__
+            structlog.get_logger().warning(f"cannot {self._what}, trying again", error=told(error), hint=hint)
+        self.error = told(error)
 
     def _works(self) -> None:
         if self.error:
             structlog.get_logger().info(f"can {self._what} again")
         self.error = ""
+
+
+def told(error: Exception) -> str:
+    """What an error says, and if it says nothing what it is."""
+    return str(error) or type(error).__name__

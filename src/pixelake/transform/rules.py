@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pixelake.dialects.base import Dialect
 from pixelake.settings import Settings
+from pixelake.transform.redact import Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +15,7 @@ class Rules:
     Attributes:
         dialects: path -> the dialect that has the route.
         fallback: the dialect of every other path (``/`` with a query).
+        secrets: takes out what never reaches the disk.
         kept_query: query names of a page's url and referrer that are kept.
         max_field: characters; a longer field makes its element a reject.
         do_not_track: ``ignore``, ``anonymous`` or ``withhold``.
@@ -22,6 +24,7 @@ class Rules:
 
     dialects: Mapping[bytes, Dialect]
     fallback: Dialect
+    secrets: Redactor
     kept_query: frozenset[str]
     max_field: int
     do_not_track: str
@@ -37,6 +40,7 @@ def make_rules(settings: Settings, dialects: Sequence[Dialect]) -> Rules:
     return Rules(
         dialects={route.path: dialect for dialect in reversed(dialects) for route in dialect.routes},
         fallback=dialects[0],
+        secrets=Redactor(settings.secret_parameters),
         kept_query=frozenset(settings.kept_query),
         max_field=settings.max_field,
         do_not_track=settings.do_not_track,

@@ -48,11 +48,18 @@ _LIMIT: Final = Decimal(10) ** 12
 _YEARS: Final = range(1970, 10_000)
 
 
-def validate(values: Mapping[str, Sequence[str]], max_field: int) -> tuple[Row, Properties, list[Fault]]:
+def validate(
+    values: Mapping[str, Sequence[str]], max_field: int, *, all_short: bool = False
+) -> tuple[Row, Properties, list[Fault]]:
     """A row of native columns (by `AT`), the properties, and every fault.
 
     Empty texts are as good as none. Of a repeated name the first value fills
     the column, and all of them are a property too.
+
+    Args:
+        values: name -> its values.
+        max_field: characters that a name or a value may have.
+        all_short: none has more. Looking at each takes 3 µs.
     """
     row: Row = [None] * len(AT)
     properties: Properties = {}
@@ -63,6 +70,8 @@ def validate(values: Mapping[str, Sequence[str]], max_field: int) -> tuple[Row, 
             properties[name] = texts
         if at is not None and texts:
             row[at] = texts[0] or None
+        if all_short:
+            continue
         if len(name) > max_field or max(map(len, texts), default=0) > max_field:
             faults += [too_long(name, value, max_field) for value in (name, *texts) if len(value) > max_field]
     for column, check in CHECKS:

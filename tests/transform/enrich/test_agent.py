@@ -3,6 +3,7 @@
 import pytest
 
 from pixelake.transform.enrich.agent import UNKNOWN, agent
+from tests.work import growth
 
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
 SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -79,3 +80,9 @@ def test_spiders() -> None:
     """The database knows some by name."""
     assert agent("Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)")[5]
     assert not agent(AGENTS["Windows"][0])[5]
+
+
+@pytest.mark.parametrize("run", ["a", "a.", "-", "Android", "bo", "Silk/", "Mozilla/5.0 ("])
+def test_long_ones_take_no_longer(run: str) -> None:
+    """Only the beginning is looked at."""
+    assert growth(agent, run) < 4

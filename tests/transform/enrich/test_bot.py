@@ -5,6 +5,7 @@ import time
 import pytest
 
 from pixelake.transform.enrich.bot import bot
+from tests.work import growth
 
 BOTS = {
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)": "Googlebot",
@@ -59,3 +60,9 @@ def test_a_hostile_user_agent_takes_no_time() -> None:
     bot("bo" * 30_000, False)
     bot("-" * 60_000, False)
     assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize("run", ["a", "a.", "-", "Android", "bo", "Silk/", "Mozilla/5.0 ("])
+def test_long_ones_take_no_longer(run: str) -> None:
+    """Only the beginning is looked at."""
+    assert growth(lambda text: bot(text, spider=False), run) < 4

@@ -5,7 +5,7 @@ from typing import Final
 
 import ua_parser
 
-from pixelake.transform.cache import bounded
+from pixelake.transform.cache import LONGEST, bounded
 
 Agent = tuple[str | None, str | None, str | None, str | None, str | None, bool]
 
@@ -24,8 +24,11 @@ _FROZEN_IOS: Final = re.compile(r"iPhone OS 18_[67]\b.*Version/(?:2[6-9]|[3-9]\d
 
 
 def agent(user_agent: str | None) -> Agent:
-    """Browser, its major version, os, its version, device, and whether it is listed as a spider."""
-    return _agent(user_agent) if user_agent else UNKNOWN
+    """Browser, its major version, os, its version, device, and whether it is listed as a spider.
+
+    Only the beginning is looked at: real ones have 400 letters at most, and hostile ones cost the more the longer.
+    """
+    return _agent(user_agent[:LONGEST]) if user_agent else UNKNOWN
 
 
 @bounded(20_000)

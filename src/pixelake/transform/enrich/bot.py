@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from pixelake.transform.cache import bounded
+from pixelake.transform.cache import LONGEST, bounded
 
 _NAMED: Final = (
     # agents of search, AI and archives whose names do not end in "bot"
@@ -34,10 +34,10 @@ def bot(user_agent: str | None, spider: bool) -> tuple[bool, str | None]:
     """Is it a machine, and its name as it writes it. A missing user agent alone makes no bot.
 
     Args:
-        user_agent: as sent.
+        user_agent: as sent; only its beginning is looked at, as real ones have 400 letters at most.
         spider: the user-agent database lists it as one.
     """
-    name = _name(user_agent) if user_agent else None
+    name = _name(user_agent[:LONGEST]) if user_agent else None
     return spider or name is not None, name
 
 

@@ -1,0 +1,114 @@
+"""The raw hit of a reject: enough to try again, and nothing that may not be kept."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from pixelake.dialects.native import Native
+from pixelake.hit import Hit
+from pixelake.settings import Settings
+from pixelake.transform.raw import raw_json
+from pixelake.transform.rules import make_rules
+from tests.judging import AT, hit, rules
+
+RULES = rules()
+
+
+def raw(sent: Hit, *, anonymous: bool = False) -> dict[str, Any]:
+    """What is kept of it."""
+    return dict(json.loads(raw_json(sent, RULES, anonymous=anonymous)))
+
+
+def test_an_innocent_hit_stays_as_it_was() -> None:
+    """Byte by byte, but for the addresses."""
+    sent = hit("/pixel.gif?a=1&&b=%7e+x&c&url=/a&value=x", {"X-Forwarded-For": "198.51.100.7", "X-Odd": "\tb "})
+    found = raw(sent)
+    assert found["target"].encode() == sent.target
+    assert found["headers"].encode() == sent.headers.replace(b"100.7", b"100.0")
+    assert (found["peer"], found["body"], found["received_at"]) == ("203.0.113.0", "", AT)
+
+
+def test_urls_are_cut_as_on_events() -> None:
+    """In the query, in a body, in the Referer; a replay sees them so."""
+    long = "https://u:p@a.example/b?utm_source=n&id=7#x"
+    short = "https://a.example/b?utm_source=n"
+    body = json.dumps({"referrer": long, "x": long}).encode()
+    found = raw(
+        hit("/events?page=" + long.replace("&", "%26").replace("#", "%23"), {"Referer": long}, method="POST", body=body)
+    )
+    assert found["target"] == "/events?page=https://a.example/b%3Futm_source%3Dn"
+    assert f"Referer: {short}\r\n" in found["headers"]
+    assert json.loads(found["body"]) == {"referrer": short, "x": long}
+
+
+def test_an_anonymous_hit_has_no_user() -> None:
+    """Neither under its name nor under an alias, in whatever type of body."""
+    sent = hit("/events?userid=ada&USER=ada&a=1", method="POST", body=b'[{"uid":"ada","a":1},{"user":["ada"]},"ada",7]')
+    found = raw(sent, anonymous=True)
+    assert found["target"] == "/events?a=1"
+    assert found["body"] == '[{"a":1},{},null,7]'
+    assert "ada" in str(raw(sent))
+    form = raw(hit("/events", method="POST", body=b"user_id=ada&a=1"), anonymous=True)
+    assert form["body"] == "a=1"
+    packed = hit("/events", {"Content-Encoding": "gzip"}, method="POST", body=gzip.compress(b'{"user":"ada","a":1}'))
+    assert gzip.decompress(base64.b64decode(raw(packed, anonymous=True)["body_base64"])) == b'{"a":1}'
+
+
+UNREADABLE = {
+    "broken": (b'{"user":"ada', {}, '{"user":"ada'),
+    "broken, with a secret": (b'{"password":"x', {}, None),
+    "packed badly": (gzip.compress(b'{"password":"x"}')[:-9], {"Content-Encoding": "gzip"}, None),
+    "packed in another way": (b"whatever", {"Content-Encoding": "br"}, None),
+    "a form with files": (b"--x", {"Content-Type": "multipart/form-data"}, "--x"),
+    "a form with files and a secret": (b'name="password" x', {"Content-Type": "multipart/form-data"}, None),
+    "in another charset": ("password".encode("utf-16"), {}, None),
+}
+
+
+@pytest.mark.parametrize(("body", "headers", "expected"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_body_that_cannot_be_read(body: bytes, headers: dict[str, str], expected: str | None) -> None:
+    """It stays, to be looked at, unless a secret may be in it, or the hit is anonymous."""
+    sent = hit("/events", headers, method="POST", body=body)
+    assert raw(sent)["body"] == expected
+    assert raw(sent, anonymous=True)["body"] is None
+
+
+def test_a_query_of_too_many_fields() -> None:
+    """It stays as well, unless a secret may be in it, or the hit is anonymous."""
+    sent = hit("/?" + "a&" * 1_000)
+    assert raw(sent)["target"].encode() == sent.target
+    assert raw(sent, anonymous=True)["target"] == "/"
+    assert raw(hit("/?password=x" + "&a" * 1_000))["target"] == "/"
+
+
+HEADERS = {
+    "a proxy nobody lists": ("WL-Proxy-Client-IP", "198.51.100.7", "198.51.100.0"),
+    "two addresses": ("X-ProxyUser-Ip", "198.51.100.7:80, 2001:db8:1:2::3", "198.51.100.0:80, 2001:db8:1::"),
+    "another": ("Akamai-Client-IP", "2001:db8:1:2::3", "2001:db8:1::"),
+    "a version": ("User-Agent", "Chrome/142.1.2.3", "Chrome/142.1.2.3"),
+    "versions": ("Sec-CH-UA-Full-Version-List", '"A";v="142.1.2.3"', '"A";v="142.1.2.3"'),
+    "a language": ("Accept-Language", "de;q=0.9", "de;q=0.9"),
+    "a session": ("X-Session-Id", "hunter2", None),
+    "a key": ("Api-Key", "hunter2", None),
+    "another key": ("X-ApiKey-Old", "hunter2", None),
+    "a token": ("X-Amz-Security-Token", "hunter2", None),
+    "a cookie": ("Set-Cookie2", "hunter2", None),
+    "a secret in a url": ("X-Original-URL", "/a?password=hunter2", "/a?password="),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), HEADERS.values(), ids=HEADERS.keys())
+def test_headers(name: str, value: str, expected: str | None) -> None:
+    """Addresses are cut in all but a few; what a name calls secret is left out, and the name stays."""
+    headers = raw(Hit(AT, "", "", "GET", b"/", f"{name}: {value}\r\n".encode()))["headers"]
+    assert headers == (f"{name}:\r\n" if expected is None else f"{name}: {expected}\r\n")
+
+
+def test_the_names_of_secrets_come_from_the_settings() -> None:
+    """Those that the operator names, and no others."""
+    made = make_rules(Settings(secret_parameters=("pin",)), [Native({})])
+    found = json.loads(raw_json(hit("/?PIN=7&password=x"), made, anonymous=False))
+    assert found["target"] == "/?PIN=&password=x"

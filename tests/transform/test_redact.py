@@ -1,0 +1,105 @@
+"""Secrets taken out of values, however they are wrapped."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixelake.settings import Settings
+from pixelake.transform.redact import DEEPEST, LONGEST, Redactor
+from tests.work import growth
+
+REDACTOR = Redactor(Settings().secret_parameters)
+
+TEXTS = {
+    "a parameter": ("https://a/?password=X&x=1", "https://a/?password=&x=1"),
+    "no name but a part of one": ("?my-password=X&passwords=Y", "?my-password=X&passwords=Y"),
+    "a handed-on url": (
+        "?n=https%3A%2F%2Fb%2F%3Fpassword%3DX%26y%3D1&z",
+        "?n=https%3A%2F%2Fb%2F%3Fpassword%3D%26y%3D1&z",
+    ),
+    "a fragment": ("https://a/#access_token=X", "https://a/#access_token="),
+    "an encoded letter": ("?%70assword=X", "?%70assword="),
+    "twice encoded": ("?%2570assword=X", "?%2570assword="),
+    "an encoded equals sign": ("?password%3DX", "?password%3D"),
+    "spaces": ("?password = X", "?password ="),
+    "a value of two words": ("password=X Y&a", "password=&a"),
+    "a path parameter": ("/a;password=X", "/a;password="),
+    "part of a path": ("/r/https%3A%2F%2Fb%2F%3Fpassword%3DX", "/r/https%3A%2F%2Fb%2F%3Fpassword%3D"),
+    "JSON": ('{"Password": "X", "n": 1.50}', '{"Password":"","n":1.50}'),
+    "JSON in text": ('got {"password": "X\\"X", "b": 1}', 'got {"password": "", "b": 1}'),
+    "JSON in JSON": ('"{\\"password\\":\\"X\\",\\"a\\":1}"', '"{\\"password\\":\\"\\",\\"a\\":1}"'),
+    "broken JSON": ('{"password":"X', '{"password":""'),
+    "nested in broken JSON": ('{"password":{"a":"X"},', '{"password":""'),
+    "an empty value": ("?password=&a=1", "?password=&a=1"),
+    "nothing but the word": ("the password is gone", "the password is gone"),
+}
+
+
+@pytest.mark.parametrize(("sent", "expected"), TEXTS.values(), ids=TEXTS.keys())
+def test_texts(sent: str, expected: str) -> None:
+    """The value goes, its name and what is around it stay; doing it again changes nothing."""
+    assert REDACTOR.text(sent) == expected
+    assert REDACTOR.text(expected) == expected
+
+
+def test_what_is_wrapped_too_often_goes_as_a_whole() -> None:
+    """One cannot look into it for ever."""
+    wrapped = "?password=X"
+    for _ in range(DEEPEST + 2):
+        wrapped = "?a=" + "".join(f"%{byte:02X}" for byte in wrapped.encode())
+        assert "X" not in REDACTOR.text(wrapped)
+    nested = "1"
+    for _ in range(DEEPEST + 2):
+        nested = f'{{"a":{nested}}}'
+    assert REDACTOR.text(nested) == nested
+    assert REDACTOR.text(nested.replace("1", '{"secret":"X"}')).count("X") == 0
+
+
+def test_what_is_too_long_goes_as_a_whole() -> None:
+    """If it looks as if a secret were in it; else it stays."""
+    assert REDACTOR.text("x" * LONGEST + "password") == ""
+    assert REDACTOR.text("x" * (LONGEST + 1)) == "x" * (LONGEST + 1)
+
+
+def test_names_are_those_of_the_settings() -> None:
+    """In any case; with none of them nothing is taken out."""
+    redactor = Redactor(["PIN"])
+    assert redactor.values({"pin": ["1", ""], "password": ["x"], "a[pin]": ["2"]}) == {
+        "pin": ["", ""],
+        "password": ["x"],
+        "a[pin]": [""],
+    }
+    assert Redactor([]).text("?password=X&%70in=1") == "?password=X&%70in=1"
+
+
+RUNS = [
+    "=",
+    "a=",
+    "%41",
+    "%25",
+    '"',
+    "\\\\",
+    '\\\\"',
+    '"a":',
+    '"secret":',
+    "{",
+    "[",
+    " ",
+    "x",
+    "\\u0041",
+    "password",
+    "?",
+    "%",
+]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_time_grows_with_the_length(run: str) -> None:
+    """No run of letters takes more than its length."""
+    assert growth(lambda text: REDACTOR.text("secret" + text[6:]), run) < 24
+
+
+@given(st.text(max_size=60), st.sampled_from(["&", "#", "\n", ""]))
+def test_a_secret_is_never_left(before: str, end: str) -> None:
+    """Behind whatever it comes."""
+    assert "hunter2" not in REDACTOR.text(f"{before}?password=hunter2{end}")

@@ -1,0 +1,30 @@
+"""Trying again: what is told of the error."""
+
+import threading
+
+from pixelake.errors import LakeUnavailable
+from pixelake.transform.retry import Retry, told
+
+
+def test_an_error_always_says_something() -> None:
+    """One without a text is told by its name."""
+    assert told(LakeUnavailable("the disk is full")) == "the disk is full"
+    assert told(MemoryError()) == "MemoryError"
+    assert told(KeyError("")) == "''"
+
+
+def test_the_error_is_there_until_it_works() -> None:
+    """Health shows what is wrong while it is, and nothing afterwards."""
+    seen = []
+    failures = iter([TimeoutError()])
+    trying = Retry("try", threading.Event(), on=(OSError,))
+
+    def action() -> str:
+        seen.append(trying.error)
+        for failure in failures:
+            raise failure
+        return "done"
+
+    assert trying(action) == "done"
+    assert seen == ["", "TimeoutError"]
+    assert trying.error == ""
