@@ -55,6 +55,11 @@ BODIES = {
         "application/json",
         [{"a": ["x\\ud83d"], "b": ["😀"], "c": ["\\ud83d"]}],
     ),
+    "escapes that are no half": (
+        b'{"a":"\\\\ud83d\\\\\\ud83d\\uDC00\\"\\n\\udc00\\uD83D\\uDE00"}',
+        "application/json",
+        [{"a": ['\\ud83d\\\U0001f400"\n\\udc00\U0001f600']}],
+    ),
     "latin-1 that says so": (b'{"a":"caf\xe9"}', "application/json; charset=ISO-8859-1", [{"a": ["café"]}]),
     "latin-1 that says nothing": (b'{"a":"caf\xe9"}', "application/json", [{"a": ["caf%E9"]}]),
     "a charset nobody knows": (b'{"a":"1"}', "application/json; charset=rot13", [{"a": ["1"]}]),
@@ -81,6 +86,8 @@ UNREADABLE = {
     "half a gzip": (gzip.compress(b'{"a":1}')[:-9], "application/json", "gzip", "body_unreadable"),
     "another compression": (b"x", "application/json", "br", "body_unreadable"),
     "a bomb": (gzip.compress(b"[" + b" " * MAX_BODY), "application/json", "gzip", "body_too_large"),
+    "too many halves of emojis": (b'{"a":"' + b"\\ud83d" * 10_001 + b'"}', "", "", "body_unreadable"),
+    "hardly any UTF-8": (b'{"a":"' + b"\xff" * 50_001 + b'"}', "", "", "body_unreadable"),
     "too many lines": (b"\n" * 100_000, "application/x-ndjson", "", "body_too_large"),
     "too many members": (
         b"{%s}" % b",".join(b'"%d":1' % n for n in range(1_001)),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixelake.settings import Settings
-from pixelake.transform.redact import DEEPEST, LONGEST, Redactor
+from pixelake.transform.redact import DEEPEST, LONGEST, MOST, Redactor, redacted
 from tests.work import growth
 
 REDACTOR = Redactor(Settings().secret_parameters)
@@ -61,10 +61,22 @@ def test_what_is_too_long_goes_as_a_whole() -> None:
     assert REDACTOR.text("x" * (LONGEST + 1)) == "x" * (LONGEST + 1)
 
 
+def test_a_hit_is_not_searched_for_ever() -> None:
+    """Beyond a bound, values that look as if they hold a secret go as a whole, and only they; the next hit begins anew."""
+    search = REDACTOR.search()
+    long = "x" * (LONGEST - 20) + "?password=X"
+    found = [search("a", long) for _ in range(20)]
+    assert found[0] == long[:-1]
+    assert found[-1] == ""
+    assert sum(map(len, found)) <= MOST
+    assert search("a", "plain") == "plain"
+    assert REDACTOR.search()("a", long) == long[:-1]
+
+
 def test_names_are_those_of_the_settings() -> None:
     """In any case; with none of them nothing is taken out."""
     redactor = Redactor(["PIN"])
-    assert redactor.values({"pin": ["1", ""], "password": ["x"], "a[pin]": ["2"]}) == {
+    assert redacted({"pin": ["1", ""], "password": ["x"], "a[pin]": ["2"]}, redactor.search()) == {
         "pin": ["", ""],
         "password": ["x"],
         "a[pin]": [""],

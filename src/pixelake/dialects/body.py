@@ -35,9 +35,16 @@ _STRING: Final = msgspec.json.Decoder(str)
 _LITERAL: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 """A string, also one that never ends, so that quotes alone are not looked at again and again."""
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_ESCAPES: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+_LONE_SURROGATE: Final = re.compile(
+    rb"((?:[^\\]++"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|\\(?!u[dD][89a-fA-F][0-9a-fA-F]{2}).)*+)"
+    rb"(?:\\(u[dD][89a-fA-F][0-9a-fA-F]{2})|\\?\Z)",
+    re.DOTALL,
 )
+"""What is before it, and the letters of its escape; or all that is left, so that nothing is looked at twice."""
+MAX_SURROGATES: Final = 10_000
+"""Halves of emojis that are mended in a body. With more of them it cannot be read."""
 
 
 class Kind(Enum):
@@ -110,7 +117,8 @@ def read_object(item: bytes) -> Mapping[str, msgspec.Raw]:
         BodyError: there are too many.
         Exception: one of `UNREADABLE`.
     """
-    if item.count(b",") >= MAX_VALUES and _LITERAL.sub(b"", item).count(b",") >= MAX_VALUES:
+    commas = item.count(b",")
+    if commas > MAX_BODY_VALUES or (commas >= MAX_VALUES and _LITERAL.sub(b"", item).count(b",") >= MAX_VALUES):
         raise BodyError("too_many", f"more than {MAX_VALUES} values in an element")
     return OBJECT.decode(item)
 
@@ -135,7 +143,9 @@ def without_lone_surrogates(body: bytes) -> bytes:
     r"""Half an emoji (a title cut by JavaScript) is no text in UTF-8: its escape stays as the letters ``\ud83d``."""
     if _SURROGATE.search(body) is None:
         return body
-    return _ESCAPES.sub(lambda found: b"\\\\" + found[1] if found[1] else found[0], body)
+    return _LONE_SURROGATE.sub(
+        lambda found: found[1] + b"\\\\" + found[2] if found[2] else found[0], body, MAX_SURROGATES
+    )
 
 
 def _form(body: bytes, names: Names) -> list[Element]:

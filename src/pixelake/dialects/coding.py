@@ -10,6 +10,9 @@ from pixelake.dialects.text import text
 MAX_BODY: Final = 2 << 20
 """Bytes of an unpacked body; a gzip bomb ends here."""
 
+MAX_ESCAPES: Final = 50_000
+"""Bytes of a body that are no UTF-8 and become escapes, each of three letters."""
+
 _GZIP: Final = (b"gzip", b"x-gzip")
 _CHARSETS: Final = {
     "": "utf-8",
@@ -80,7 +83,14 @@ def as_utf8(body: bytes, content_type: bytes) -> bytes:
             if charset != "cp1252":
                 raise BodyError("body_unreadable", f"not {charset}") from error
             return body.decode("latin-1").encode()
-    return text(body.removeprefix(b"\xef\xbb\xbf")).encode()
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        if len(body) - len(body.decode(errors="ignore").encode()) > MAX_ESCAPES:
+            raise BodyError("body_unreadable", "not utf-8") from None
+        return text(body).encode()
+    return body
 
 
 def as_sent(readable: bytes, content_type: bytes, encoding: bytes) -> bytes:

@@ -12,7 +12,7 @@ from pixelake.stream.base import Batch, Position
 from pixelake.transform.cache import bounded
 from pixelake.transform.page import NO_PAGE, Page, read_page
 from pixelake.transform.raw import raw_json, see_json
-from pixelake.transform.redact import Redactor
+from pixelake.transform.redact import Redactor, redacted
 from pixelake.transform.rules import Rules
 from pixelake.transform.validate import AT, too_long, validate
 
@@ -136,6 +136,7 @@ def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rul
     about = (hit.received_at, hit.source, dialect.name, hit.method, hit.client)
     about_head = (agent, head.accept_language, head.dnt, head.gpc, anonymous)
     raw = ""
+    search = rules.secrets.search()
     values, text = 0, len(hit.body) + len(elements) * shared
     for index, element in enumerate(elements):
         name = f"{hit_id}.{index}" if index else hit_id
@@ -144,7 +145,7 @@ def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rul
         text += len(sent)
         all_short = len(sent) <= rules.max_field
         if rules.secrets.may_hold(sent):
-            element = Element(rules.secrets.values(element.values), element.faults)  # noqa: PLW2901 - the same, redacted
+            element = Element(redacted(element.values, search), element.faults)  # noqa: PLW2901 - the same, redacted
             all_short = False  # what is encoded anew may have become longer
         row, site, faults = _decode_element(element, head, anonymous, rules, all_short=all_short)
         if faults:

@@ -75,10 +75,12 @@ def _readable(name: str, data: bytes | None) -> dict[str, Any]:
 
 
 def _edit(rules: Rules, anonymous: bool) -> Edit:
+    search = rules.secrets.search()
+
     def edit(name: str, value: str) -> str | None:
         if anonymous and name == "user":
             return None
-        redacted = rules.secrets.value(name, value)
+        redacted = search(name, value)
         return read_page(redacted, rules.kept_query).url if name in ("url", "referrer") else redacted
 
     return edit
