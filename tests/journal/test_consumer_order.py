@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pixelake import telemetry
 from pixelake.errors import StreamError
 from pixelake.hit import Hit
 from pixelake.registry.sqlite import SqliteRegistry
@@ -414,3 +415,16 @@ def test_hits_of_every_kind_settle(world: World) -> None:
     with running(world.consumer({"lake": lake})):
         eventually(lambda: world.committed() == 3)
     assert len(lake.ids) == 3
+
+
+def test_failures_of_a_sink_are_counted(world: World) -> None:
+    """Each failed write once, under the sink's name; writes that work are timed."""
+    failures = telemetry.counter("pixelake_sink_failures_total").labels(sink="counted")
+    seconds = telemetry.histogram("pixelake_sink_seconds").labels(sink="counted")
+    sink = MemorySink()
+    sink.failures = 3
+    world.send(5)
+    with running(world.consumer({"counted": sink})):
+        eventually(lambda: len(sink.ids) == 5)
+    assert failures._value.get() == 3
+    assert seconds._sum.get() > 0

@@ -62,7 +62,7 @@ def test_what_is_too_long_goes_as_a_whole() -> None:
 
 
 def test_a_hit_is_not_searched_for_ever() -> None:
-    """Beyond a bound, values that look as if they hold a secret go as a whole, and only they; the next hit begins anew."""
+    """Beyond a bound, values that look as if they hold a secret go as a whole, and only they. A new hit begins anew."""
     search = REDACTOR.search()
     long = "x" * (LONGEST - 20) + "?password=X"
     found = [search("a", long) for _ in range(20)]
