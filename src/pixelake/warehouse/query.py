@@ -5,6 +5,8 @@ DuckDB that can open nothing but the folders of the two tables, load no
 extension and change no setting, within bounds of time, memory and disk.
 """
 
+import signal
+import socket
 import tempfile
 import threading
 import uuid
@@ -109,7 +111,7 @@ class Lakehouse:
         with self._lock:
             self._refresh()
             cursor = self._database.cursor()
-        with cursor, _stopped(cursor, self._timeout), _interrupts():
+        with cursor, _stopped(cursor, self._timeout), _interrupts(cursor):
             return cursor.execute(text, parameters or None).to_arrow_table()
 
     def _refresh(self) -> None:
@@ -199,14 +201,37 @@ def _stopped(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None
 
 
 @contextmanager
-def _interrupts() -> Iterator[None]:
-    """Let Ctrl-C be what it is: DuckDB wraps it in a RuntimeError."""
+def _interrupts(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let Ctrl-C stop the query, and be what it is.
+
+    DuckDB looks for signals now and then only, and wraps what it finds. Python
+    itself acts on them when DuckDB returns; but it writes a byte at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    told, tell = socket.socketpair()
+    tell.setblocking(False)
+    before = signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while received := told.recv(16):
+            if signal.SIGINT in received:
+                cursor.interrupt()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         yield
     except RuntimeError as error:
         if isinstance(error.__cause__, KeyboardInterrupt):
             raise error.__cause__ from None
         raise
+    finally:
+        signal.set_wakeup_fd(before)
+        tell.close()
+        watcher.join()
+        told.close()
 
 
 def _explain(error: duckdb.Error) -> QueryError:
