@@ -1,6 +1,7 @@
 """The collector as a client sees it: real sockets, a real stream, bytes in and bytes out."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import threading
@@ -339,6 +340,16 @@ def test_reading_goes_on_after_much_was_sent_ahead(collector: Collector) -> None
                 more = client.recv(65_536)
                 assert more
                 received += more
+
+
+def test_what_is_sent_ahead_is_bounded(collector: Collector) -> None:
+    """Answers that wait for no disk do not let the buffer grow either."""
+    plenty = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" * 20_000
+    with socket.create_connection(("127.0.0.1", collector.port)) as client:
+        client.settimeout(0.5)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            client.sendall(plenty * 10)
+        assert max(len(connection._buffer) for connection in collector.office.connections) < 1_000_000
 
 
 def test_clients_that_never_read_are_ended(folder: Path, settings: Settings) -> None:

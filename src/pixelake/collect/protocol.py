@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
             self._buffer += data
             if not self.busy:
                 self._cut()
-            elif len(self._buffer) > self._office.limits.max_head:
+            if len(self._buffer) > self._office.limits.max_head and not self._broken:
                 self._hold()
         else:
             self._since = self._office.tick
