@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 DAY: Final = 86_400.0
 """Seconds."""
-GROUP: Final = "consume"
-"""The group of readers that fills the lake."""
 
 
 def _place(settings: Settings, name: str, *default: str) -> Path:
@@ -79,7 +77,7 @@ def writer(settings: Settings) -> Writer:
     )
 
 
-def reader(settings: Settings, group: str = GROUP) -> Reader:
+def reader(settings: Settings, group: str) -> Reader:
     """Where the consumer takes hits from."""
     from pixelake.stream.sqlite_reader import SqliteReader
 

@@ -1,4 +1,4 @@
-"""What it takes to have something on the disk for certain."""
+"""What the disk and its system promise: something is on it for certain, there is room, nobody else is at it."""
 
 import fcntl
 import os
@@ -29,3 +29,40 @@ def free(path: Path) -> int:
     """Bytes that may still be written to the disk of `path`."""
     found = os.statvfs(path)
     return found.f_bavail * found.f_frsize
+
+
+class Flock:
+    """An exclusive advisory lock on a file (flock(2)), which dies with its holder, however it dies.
+
+    The file is made if needed and stays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free; False if somebody else holds it.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        if self._handle is not None:
+            return True
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        except BaseException:
+            os.close(handle)
+            raise
+        self._handle = handle
+        return True
+
+    def release(self) -> None:
+        """Let it go, if held."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None

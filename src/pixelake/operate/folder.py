@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from pixelake.clock import SYSTEM, Clock
-from pixelake.disk import sync
+from pixelake.disk import Flock, sync
 from pixelake.errors import DataFolderError, FolderInUse, FolderVersion
-from pixelake.stream.flock import Flock
 
 VERSION: Final = 1
 """The version of a data folder that this program writes."""

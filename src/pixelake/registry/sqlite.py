@@ -26,6 +26,7 @@ from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.disk import sync
 from pixelake.errors import RegistryUnavailable, SettingsError
 from pixelake.registry.base import Site, Snapshot
 
@@ -236,7 +237,7 @@ def _open(path: Path) -> sqlite3.Connection:
         for statement in _SCHEMA:
             database.execute(statement)
         database.execute("COMMIT")
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException:
         database.close()
         raise
@@ -254,11 +255,3 @@ def _begin_wal(database: sqlite3.Connection) -> None:
                 raise
             time.sleep(0.02)
     raise sqlite3.OperationalError("database is locked")
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -28,12 +28,11 @@ from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from pixelake.clock import SYSTEM, Clock
-from pixelake.disk import free, sync
+from pixelake.disk import Flock, free, sync
 from pixelake.errors import StreamError, StreamUnavailable
 from pixelake.hit import Codec, Hit
 from pixelake.stream import segment
 from pixelake.stream.base import Extent, Partition, Position
-from pixelake.stream.flock import Flock
 
 T = TypeVar("T")
 

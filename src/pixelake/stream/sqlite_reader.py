@@ -13,12 +13,11 @@ from typing import Final
 import structlog
 
 from pixelake.clock import SECOND, SYSTEM, Clock
-from pixelake.disk import sync
+from pixelake.disk import Flock, sync
 from pixelake.errors import StreamError
 from pixelake.hit import Codec, Hit
 from pixelake.stream import segment
 from pixelake.stream.base import Batch, Partition, Position
-from pixelake.stream.flock import Flock
 
 POLL: Final = 0.02
 """Seconds between looks at an idle stream."""

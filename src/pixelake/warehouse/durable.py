@@ -4,8 +4,6 @@ A file is durable once its bytes are synced *and* the folder that names it is;
 a folder once its parent is. Nothing here is undone by a later crash.
 """
 
-import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from pixelake.clock import SYSTEM, Clock
-from pixelake.disk import sync
+from pixelake.disk import Flock, sync
 from pixelake.errors import LakeUnavailable
 
 __all__ = ["locked", "make_folder", "reported", "rewrite", "sync", "write"]
@@ -82,23 +80,14 @@ def locked(path: Path, wait: float, clock: Clock = SYSTEM) -> Iterator[None]:
         LakeUnavailable: somebody else held it for `wait` seconds.
         OSError: the file cannot be made.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    lock, deadline = Flock(path), clock.monotonic() + wait
+    while not lock.acquire():
+        if clock.monotonic() >= deadline:
+            raise LakeUnavailable(
+                f"another writer holds {path}", "it may be stuck: see which process has the file open"
+            )
+        clock.sleep(0.01)
     try:
-        _acquire(descriptor, path, clock.monotonic() + wait, clock)
         yield
     finally:
-        os.close(descriptor)
-
-
-def _acquire(descriptor: int, path: Path, deadline: float, clock: Clock) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if clock.monotonic() >= deadline:
-                raise LakeUnavailable(
-                    f"another writer holds {path}", "it may be stuck: see which process has the file open"
-                ) from None
-            clock.sleep(0.01)
-        else:
-            return
+        lock.release()
