@@ -7,6 +7,8 @@ for pyarrow, and a misspelt flag must be answered at once.
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Final
@@ -21,8 +23,10 @@ from pixelake.stream.base import Reader, Watcher, Writer
 if TYPE_CHECKING:
     from pixelake.dialects.base import Dialect
     from pixelake.operate.status import Status
+    from pixelake.registry.base import Noticed
     from pixelake.registry.sqlite import SqliteRegistry
     from pixelake.transform.consumer import Consumer
+    from pixelake.warehouse.badges_sqlite import BadgeStore
     from pixelake.warehouse.lake import Lake, LakeReader
     from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
     from pixelake.warehouse.query import Lakehouse
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 
 DAY: Final = 86_400.0
 """Seconds."""
+BADGE_SECONDS: Final = 2.0
+"""Between looks at what badges should show."""
 
 
 def _place(settings: Settings, name: str, *default: str) -> Path:
@@ -55,9 +61,13 @@ def check(settings: Settings) -> None:
     """Refuse settings that no role could start with, before anything is made.
 
     Raises:
-        SettingsError: a value is out of range, or there is no such backend.
+        SettingsError: a value is out of range, there is no such backend, or a certificate cannot be used.
     """
     check_values(settings)
+    if settings.tls_certificate:
+        from pixelake.collect import tls
+
+        tls.context(Path(settings.tls_certificate), Path(settings.tls_key))
     for name in ("stream", "lake", "live", "registry"):
         _place(settings, name, name)
 
@@ -74,6 +84,8 @@ def writer(settings: Settings) -> Writer:
         segment_bytes=settings.segment_bytes,
         segment_age=settings.segment_age,
         reserve=settings.disk_reserve,
+        bound=settings.stream_bytes,
+        window=settings.commit_window,
     )
 
 
@@ -81,7 +93,12 @@ def reader(settings: Settings, group: str) -> Reader:
     """Where the consumer takes hits from."""
     from pixelake.stream.sqlite_reader import SqliteReader
 
-    return SqliteReader(_place(settings, "stream", "stream"), group, retention=settings.stream_retention)
+    return SqliteReader(
+        _place(settings, "stream", "stream"),
+        group,
+        retention=settings.stream_retention,
+        bound=settings.stream_bytes,
+    )
 
 
 def watcher(settings: Settings) -> Watcher:
@@ -148,6 +165,33 @@ def live_reader(settings: Settings) -> "LiveReader":
     return LiveReader(_place(settings, "live", "live", "live.sqlite"))
 
 
+def badge_store(settings: Settings) -> "BadgeStore":
+    """What badges show. If it was deleted, is damaged or behind, as far as the lake knows."""
+    from pixelake.warehouse.badges_sqlite import BadgeStore
+
+    lake(settings)  # first: opening it sets aside what a power cut broke
+    found = BadgeStore(_badges(settings), _place(settings, "lake", "lake"))
+    found.catch_up()
+    return found
+
+
+def _badges(settings: Settings) -> Path:
+    return settings.data / "live" / "badges.sqlite"
+
+
+def publish_badges(settings: Settings) -> Callable[[], None]:
+    """What lets badges show the counts, each time it is called."""
+    from pixelake.warehouse.badges_sqlite import counts
+
+    shown = registry(settings)
+
+    def publish() -> None:
+        if sites := shown.snapshot().badges:
+            shown.publish_badges(counts(_badges(settings), sites))
+
+    return publish
+
+
 def seen(settings: Settings) -> "SqliteSeen":
     """Who owns an event id: ``<data>/seen/``. If that was deleted, as far as the lake knows."""
     from pixelake.warehouse.owners import owners
@@ -164,12 +208,14 @@ def seen(settings: Settings) -> "SqliteSeen":
 # --- roles: what a child of the supervisor runs ---
 
 
-def collect(settings: Settings, listener: socket | None) -> None:
+def collect(settings: Settings, listener: socket | None, ready: Callable[[], None]) -> None:
     """Run a collector on an inherited socket."""
     from pixelake.collect import worker
 
     assert listener is not None  # noqa: S101 - the supervisor gives collectors one
-    worker.run(settings, listener, lambda: writer(settings), dialects(settings))
+    worker.run(
+        settings, listener, lambda: writer(settings), dialects(settings), lambda: registry(settings), ready=ready
+    )
 
 
 def consumer(settings: Settings) -> "Consumer":
@@ -179,29 +225,42 @@ def consumer(settings: Settings) -> "Consumer":
     from pixelake.transform.judge import Judge
     from pixelake.transform.rules import make_rules
 
+    badges = Plan(
+        name="badges",
+        sink=badge_store(settings),
+        window=settings.lake_window,
+        rows=settings.lake_rows,
+        holds=False,  # what it misses it takes from the lake
+    )
     return Consumer(
         readers=lambda group: reader(settings, group),
         judge=Judge(make_rules(settings, dialects(settings)), registry(settings), seen(settings)),
         plans=(
             Plan(name="live", sink=live_store(settings), window=settings.live_window, rows=settings.lake_rows),
             Plan(name="lake", sink=lake(settings), window=settings.lake_window, rows=settings.lake_rows),
+            badges,
         ),
         batch_size=settings.batch_size,
     )
 
 
-def consume(settings: Settings, _: socket | None) -> None:
+def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> None:
     """Run the consumer until SIGTERM."""
     from pixelake.operate import maintain
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     salts = registry(settings)
-    maintain.start([maintain.Task("destroy salts", maintain.HOUR, lambda: salts.destroy_salts(SYSTEM.now()))], stop)
-    consumer(settings).run(stop, settings.shutdown_timeout)
+    made = consumer(settings)
+    tasks = (
+        maintain.Task("destroy salts", maintain.HOUR, lambda: salts.destroy_salts(SYSTEM.now())),
+        maintain.Task("publish badges", BADGE_SECONDS, publish_badges(settings)),
+    )
+    maintain.start(tasks, stop)
+    made.run(stop, settings.shutdown_timeout)
 
 
-def web(settings: Settings, listener: socket | None) -> None:
+def web(settings: Settings, listener: socket | None, _ready: Callable[[], None]) -> None:
     """Run the dashboard on an inherited socket."""
     from pixelake.operate.listen import pixel_url
     from pixelake.operate.snippet import snippet
@@ -210,11 +269,12 @@ def web(settings: Settings, listener: socket | None) -> None:
     from pixelake.web.sources import Sources
 
     assert listener is not None  # noqa: S101 - the supervisor gives the dashboard one
+    shared = registry(settings)
     sources = Sources(
         questions=Questions(lakehouse(settings)),
         live=live_reader(settings),
-        registry=registry(settings),
-        status=lambda: status(settings).as_dict(),
+        registry=shared,
+        status=lambda: status(settings, shared.noticed).as_dict(),
         collect_url=pixel_url(settings),
         snippet=snippet(pixel_url(settings), "SITE"),
     )
@@ -222,16 +282,26 @@ def web(settings: Settings, listener: socket | None) -> None:
     server.run(api.create(sources, hosts=(host, *settings.web_hosts)), [listener])
 
 
-def status(settings: Settings) -> "Status":
-    """Where every hit is."""
+def status(settings: Settings, noticed: "Callable[[int], Sequence[Noticed]] | None" = None) -> "Status":
+    """Where every hit is. `noticed` is the registry's, if it is open."""
+    from pixelake.operate.notices import notices
     from pixelake.operate.status import status as look
 
-    return look(lake_reader(settings), watcher(settings))
+    told = notices(noticed or (lambda since: _noticed(settings, since)))
+    return replace(look(lake_reader(settings), watcher(settings)), notices=told)
 
 
-ROLES: Final[Mapping[str, Callable[[Settings, socket | None], None]]] = {
+def _noticed(settings: Settings, since: int) -> "Sequence[Noticed]":
+    """What roles have noticed. A registry that is not there is not made."""
+    if not _place(settings, "registry", "registry", "registry.sqlite").exists():
+        return ()
+    with closing(registry(settings)) as opened:
+        return opened.noticed(since)
+
+
+ROLES: Final[Mapping[str, Callable[[Settings, socket | None, Callable[[], None]], None]]] = {
     "collect": collect,
     "consume": consume,
     "web": web,
 }
-"""What each role runs."""
+"""What each role runs: with settings, the socket it listens on, and what a collector calls once it serves."""

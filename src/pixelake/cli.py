@@ -22,9 +22,10 @@ import click
 import msgspec
 
 from pixelake import __version__, build, settings, supervise, telemetry
+from pixelake.clock import SYSTEM
 from pixelake.errors import PixelakeError, QueryError, SettingsError
 from pixelake.operate import child, folder
-from pixelake.operate.listen import everywhere, pixel_url, reachable
+from pixelake.operate.listen import everywhere, healthy, pixel_url, url_of
 from pixelake.operate.snippet import KINDS, fault_of_site
 from pixelake.operate.snippet import snippet as tag
 from pixelake.settings import Settings
@@ -34,6 +35,8 @@ NEWEST_REJECTS: Final = (
 )
 VISITS_A_SECOND: Final = 6.0
 """Of the demo's visitors."""
+HEALTH_SECONDS: Final = 3.0
+"""An answer that takes longer is none."""
 _FLAGS: Final = "pixelake.flags"
 _FORMAT = click.Choice(["table", "csv", "json", "parquet"])
 
@@ -196,7 +199,7 @@ def _serve(context: click.Context, roles: tuple[str, ...]) -> None:
 
 def _here(chosen: Settings) -> str:
     """How the pixel is reached from this machine."""
-    return f"http://{reachable(chosen.collect)}"
+    return url_of(chosen, "collect")
 
 
 def _tag(chosen: Settings, site: str, kind: str = "page") -> str:
@@ -212,7 +215,7 @@ def _greet(real: Settings, roles: tuple[str, ...]) -> None:
         click.echo(f"Paste this into a page:\n\n  {_tag(real, 'SITE')}\n\nPixel: {pixel_url(real)}/pixel.gif")
     if "web" in roles:
         token = build.registry(real).secret("access_token")
-        click.echo(f"Dashboard: http://{reachable(real.web)}/?token={token}")
+        click.echo(f"Dashboard: {url_of(real, 'web')}/?token={token}")
 
 
 @program.command(cls=_SqlCommand)
@@ -241,11 +244,24 @@ def status(context: click.Context, as_json: bool) -> None:
         click.echo(msgspec.json.encode(found.as_dict()))
         return
     disk = shutil.disk_usage(chosen.data)
+    lines = (click.style(line, fg="red") if line.startswith("!") else line for line in as_text(found).splitlines())
+    click.echo("\n".join(lines))
     click.echo(
-        f"{as_text(found)}\n"
         f"  disk      {disk.free / 1e9:.1f} of {disk.total / 1e9:.1f} GB free\n"
         f"  version   {__version__}, data version {folder.VERSION}, in {chosen.data}"
     )
+
+
+@program.command()
+@click.argument("roles", nargs=-1, type=click.Choice(supervise.LISTENING))
+@click.pass_context
+def health(context: click.Context, roles: tuple[str, ...]) -> None:
+    """Whether the pixel (collect) and the dashboard (web) answer where the settings say. Without ROLES: both."""
+    chosen = _settings(context)
+    settings.check(chosen)
+    for role in roles or supervise.LISTENING:
+        if not healthy(url_of(chosen, role), HEALTH_SECONDS):
+            raise PixelakeError(f"nobody answers at {url_of(chosen, role)}", f"see the log, or name it with --{role}")
 
 
 @program.group()
@@ -282,6 +298,44 @@ def rejects_show(context: click.Context, hit_id: str) -> None:
     for row in found:
         for name, value in row.items():
             click.echo(f"{name:<12} {render.inert(render.plain(value))}".rstrip())
+
+
+@program.group()
+def sites() -> None:
+    """Sites, and which of them have a badge."""
+
+
+@sites.command("list")
+@click.option("--format", "form", type=_FORMAT, default="table", show_default=True)
+@click.pass_context
+def sites_list(context: click.Context, form: str) -> None:
+    """Every site: its time zone now, and the count its badge shows if it has one."""
+    import pyarrow as pa
+
+    chosen = _settings(context)
+    folder.existing(chosen.data)
+    with contextlib.closing(build.registry(chosen)) as registry:
+        known = registry.snapshot()
+    columns = {
+        "site": sorted(known.sites),
+        "zone": [known.sites[name].zone(SYSTEM.now()) for name in sorted(known.sites)],
+        "badge": pa.array([known.badges.get(name) for name in sorted(known.sites)], pa.int64()),
+    }
+    _print(pa.table(columns), form)
+
+
+@sites.command("badge")
+@click.argument("site")
+@click.option("--on/--off", "has", default=True, help="Give it one, or take it away.", show_default=True)
+@click.pass_context
+def sites_badge(context: click.Context, site: str, has: bool) -> None:
+    """Give a site a badge: an image with a text or a count. The tag: `pixelake snippet --kind badge`."""
+    chosen = _settings(context)
+    if fault := fault_of_site(site):
+        raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
+    folder.existing(chosen.data)
+    with contextlib.closing(build.registry(chosen)) as registry:
+        registry.set_badge(site.strip().lower(), has)
 
 
 @program.command("snippet")
@@ -333,7 +387,7 @@ def _obey(told: child.Assignment) -> int:
     telemetry.log_to_stderr(chosen.log_level)
     listener = None if told.listener is None else socket.socket(fileno=told.listener)
     try:
-        build.ROLES[told.role](chosen, listener)
+        build.ROLES[told.role](chosen, listener, lambda: child.ready(told))
     except PixelakeError as error:
         child.report(told, error)
         return os.EX_CONFIG if isinstance(error, SettingsError) else 1

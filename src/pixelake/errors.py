@@ -10,6 +10,8 @@
     ├── PortInUse              a listening address is taken
     ├── StreamError
     │   └── StreamUnavailable  a hit cannot be made durable now; the collector answers 503
+    │       ├── DiskFull       too little is free on its disk
+    │       └── StreamFull     it holds as much unsettled as it may
     ├── RegistryUnavailable    the registry cannot be read or written now
     ├── WarehouseError
     │   ├── LakeUnavailable    the lake cannot be read or written now; the consumer retries
@@ -57,7 +59,21 @@ class StreamError(PixelakeError):
 
 
 class StreamUnavailable(StreamError):
-    """A hit cannot be made durable now."""
+    """A hit cannot be made durable now. ``reason`` is what the collector's answer says."""
+
+    reason = "unavailable"
+
+
+class DiskFull(StreamUnavailable):
+    """Too little is free on the stream's disk."""
+
+    reason = "disk"
+
+
+class StreamFull(StreamUnavailable):
+    """The stream holds as much as it may that is not settled."""
+
+    reason = "stream_full"
 
 
 class RegistryUnavailable(PixelakeError):

@@ -1,39 +1,95 @@
 """A `Hit` is what arrived, verbatim; the codec writes many of them as bytes.
 
-The bytes are one version byte and a zstd frame. Version 1 is a MessagePack
-array of hits, each an array of the fields of `Hit` in order. Fields are only
-ever added at the end, with a default, so that every version still reads.
+The bytes are one version byte and a zstd frame of a MessagePack array of hits,
+each an array of fields in order. Version 2 holds the fields of `Hit`; version
+1 held method, target and header lines apart, and is still read. Fields are
+only ever added at the end, with a default.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 import zstandard
 
 from pixelake.errors import StreamError
 
-VERSION: Final = b"\x01"
+VERSION: Final = b"\x02"
 MAX_GROUP_BYTES: Final = 1 << 30
 """Upper bound of a decompressed group: a damaged length must not take the memory."""
 
 
 class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    r"""One request, as it arrived.
+    """One request, as it arrived.
+
+    The head is kept whole and taken apart by whoever asks: the collector, which
+    is in a hurry, never does.
 
     Attributes:
         received_at: microseconds since the epoch, UTC.
         peer: address of the other end of the connection.
         client: address of the client, as far as declared proxies tell; else `peer`.
-        method: ``GET``, ``HEAD`` or ``POST``.
-        target: path and query, byte by byte as sent.
-        headers: the header lines that are kept, ``Name: value\r\n`` each, as sent.
+        head: request line and header lines that are kept, byte by byte as sent,
+            each with its CR LF, and the empty line that ends them.
         body: the body, decoded from its transfer coding only.
         source: where it came from: ``http``, ``cloudfront``, ...
         hit_id: set by whoever makes a hit for an unordered stream. An ordered
             stream leaves it empty and names its hits by their place
             (`pixelake.stream.base.Batch.ids`).
     """
+
+    received_at: int
+    peer: str
+    client: str
+    head: bytes
+    body: bytes = b""
+    source: str = "http"
+    hit_id: str = ""
+
+    @classmethod
+    def of(  # noqa: PLR0917 - the parts of a request
+        cls,
+        received_at: int,
+        peer: str,
+        client: str,
+        method: str,
+        target: bytes,
+        headers: bytes,
+        body: bytes = b"",
+        source: str = "http",
+        hit_id: str = "",
+    ) -> Self:
+        r"""A hit from the parts of a head; `headers` are lines ``Name: value\r\n``."""
+        head = b"%s %s HTTP/1.1\r\n%s\r\n" % (method.encode(), target, headers)
+        return cls(received_at, peer, client, head, body, source, hit_id)
+
+    @property
+    def method(self) -> str:
+        """``GET``, ``HEAD`` or ``POST``."""
+        return self.head[: self.head.find(b" ")].decode("latin-1")
+
+    @property
+    def target(self) -> bytes:
+        """Path and query, byte by byte as sent."""
+        line = self.head[: self.head.find(b"\r\n")]
+        return line[line.find(b" ") + 1 : line.rfind(b" ")]
+
+    @property
+    def headers(self) -> bytes:
+        r"""The header lines that are kept, ``Name: value\r\n`` each, as sent."""
+        return self.head[self.head.find(b"\r\n") + 2 : -2]
+
+    def header(self, name: bytes) -> bytes | None:
+        """The value of the first header of that (lower-case) name, stripped."""
+        for line in self.headers.split(b"\r\n"):
+            key, _, value = line.partition(b":")
+            if key.lower() == name:
+                return value.strip()
+        return None
+
+
+class _FirstVersion(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The fields of a hit in version 1."""
 
     received_at: int
     peer: str
@@ -45,17 +101,17 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     source: str = "http"
     hit_id: str = ""
 
-    def header(self, name: bytes) -> bytes | None:
-        """The value of the first header of that (lower-case) name, stripped."""
-        for line in self.headers.split(b"\r\n"):
-            key, _, value = line.partition(b":")
-            if key.lower() == name:
-                return value.strip()
-        return None
-
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[Hit])
+_FIRST_DECODER = msgspec.msgpack.Decoder(list[_FirstVersion])
+
+
+def _decode_first(packed: bytes) -> list[Hit]:
+    return [Hit.of(*msgspec.structs.astuple(hit)) for hit in _FIRST_DECODER.decode(packed)]
+
+
+_DECODERS: Final = {b"\x01": _decode_first, VERSION: _DECODER.decode}
 
 
 class Codec:
@@ -101,13 +157,16 @@ class Codec:
         Raises:
             StreamError: the bytes are damaged, or of a version this one does not know.
         """
-        if data[:1] != VERSION:
+        decode = _DECODERS.get(data[:1])
+        if decode is None:
             raise StreamError(
                 f"a group of hits is written in version {data[:1].hex() or 'none'}",
                 "run the version of pixelake that wrote this stream, or a newer one",
             )
+        if self.size(data) > MAX_GROUP_BYTES:  # else it would be believed, and allocated
+            raise StreamError("a group of hits is damaged: it claims to be larger than any")
         try:
             packed = self._decompressor.decompress(data[1:], max_output_size=MAX_GROUP_BYTES)
-            return _DECODER.decode(packed)
-        except (zstandard.ZstdError, msgspec.DecodeError) as error:
+            return decode(packed)
+        except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StreamError(f"a group of hits is damaged: {error}") from error

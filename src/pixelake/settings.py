@@ -18,10 +18,13 @@ from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from pixelake.address import Networks
 from pixelake.errors import SettingsError
 
 ENVIRONMENT_PREFIX: Final = "PIXELAKE_"
 MAX_WORKERS: Final = 256
+LEAST_DEADLINE: Final = 0.05
+LEAST_STREAM_BYTES: Final = 16 << 20
 LEAST_SQL_MEMORY: Final = 16_000_000
 """Bytes: DuckDB does not open with much less."""
 _MEMORY: Final = re.compile(r"(\d+\.?\d*|\.\d+)\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
@@ -47,8 +50,12 @@ class Settings:
     )
     metrics: str = _setting("", "host:port", "where /metrics listens (Prometheus); empty: nowhere")
     public_url: str = _setting(
-        "", "URL", "how the pixel is reached from outside, for the printed tag; empty: http://<collect>"
+        "", "URL", "how the pixel is reached from outside, for the printed tag; empty: as <collect> says"
     )
+    tls_certificate: str = _setting(
+        "", "file", "the pixel speaks TLS with it (PEM: the certificate, then its issuers); read again on SIGHUP"
+    )
+    tls_key: str = _setting("", "file", "its private key (PEM, without a password)")
     workers: int = _setting(0, "processes", "collector processes; 0: one for every two cores")
     stream: str = _setting("", "URL", "the stream; empty: embedded, in the data folder")
     lake: str = _setting("", "URL", "the lake; empty: <data>/lake")
@@ -71,6 +78,30 @@ class Settings:
     header_timeout: float = _setting(10.0, "s", "for the whole request to arrive")
     idle_timeout: float = _setting(75.0, "s", "a connection without a request is closed")
     shutdown_timeout: float = _setting(10.0, "s", "for draining on SIGTERM")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "networks", "proxies whose word on the client's address is believed; also the words `loopback`, `private`"
+    )
+    client_header: str = _setting(
+        "x-forwarded-for",
+        "",
+        "the header in which trusted proxies tell it",
+        ("x-forwarded-for", "forwarded", "cloudfront-viewer-address", "cf-connecting-ip"),
+    )
+    proxy_protocol: str = _setting(
+        "off", "", "each connection begins with a PROXY header, of version 1 or 2", ("off", "on")
+    )
+    privacy: str = _setting(
+        "standard",
+        "",
+        "addresses are truncated (IPv4 /24, IPv6 /48) before the lake, or already before the stream",
+        ("standard", "strict"),
+    )
+    site_rate: float = _setting(0.0, "hits/s", "of one site, in each worker; more are answered 429; 0: no limit")
+    site_burst: float = _setting(0.0, "hits", "of one site that may come at once; 0: those of a second")
+    address_rate: float = _setting(
+        0.0, "hits/s", "of one address (IPv6: of a /64), in each worker; more are answered 429; 0: no limit"
+    )
+    address_burst: float = _setting(0.0, "hits", "of one address that may come at once; 0: those of a second")
     secret_parameters: tuple[str, ...] = _setting(
         ("password", "passwd", "access_token", "api_key", "apikey", "secret", "token_auth", "authorization"),
         "names",
@@ -81,6 +112,14 @@ class Settings:
     segment_age: float = _setting(3_600.0, "s", "a segment of the embedded stream is closed at this age")
     stream_retention: float = _setting(
         86_400.0, "s", "settled hits stay in the stream, with full addresses, for so long"
+    )
+    stream_bytes: int = _setting(
+        0,
+        "bytes",
+        "settled hits leave the stream sooner if it takes more; unsettled ones beyond it are refused; 0: no bound",
+    )
+    commit_window: float = _setting(
+        0.0, "s", "a commit waits so long for more hits, to spare SD cards; 0: not at all; below answer_deadline"
     )
     disk_reserve: int = _setting(
         67_108_864, "bytes", "must be free on the stream's disk to take hits, so that the lake can still be written"
@@ -313,9 +352,25 @@ def check(settings: Settings) -> None:
         if getattr(settings, name) or name != "metrics":
             parse_address(name, getattr(settings, name))
     _check_public_url(settings.public_url)
+    _check_proxies(settings)
+    _check_tls(settings)
+    if settings.answer_deadline < LEAST_DEADLINE:
+        raise SettingsError(
+            f"answer_deadline cannot be {settings.answer_deadline}",
+            f"at least {LEAST_DEADLINE}: a commit takes its time",
+        )
     if settings.workers > MAX_WORKERS:
         raise SettingsError(
             f"workers cannot be {settings.workers}", f"at most {MAX_WORKERS}; more than one a core gains nothing"
+        )
+    if 0 < settings.stream_bytes < LEAST_STREAM_BYTES:
+        raise SettingsError(
+            f"stream_bytes cannot be {settings.stream_bytes}", f"at least {LEAST_STREAM_BYTES}, or 0 for no bound"
+        )
+    if settings.commit_window and settings.commit_window >= settings.answer_deadline:
+        raise SettingsError(
+            f"commit_window cannot be {settings.commit_window}",
+            f"every answer would come too late: it must be below answer_deadline, which is {settings.answer_deadline}",
         )
     memory = _MEMORY.fullmatch(settings.sql_memory.strip())
     if not memory or float(memory[1]) * 1_000 ** ("kmgt".index(memory[2].lower()) + 1) < LEAST_SQL_MEMORY:
@@ -327,6 +382,36 @@ def check(settings: Settings) -> None:
             f"there is no time zone {settings.default_zone!r}",
             "default_zone is an IANA zone, for instance Europe/Berlin",
         ) from error
+
+
+def _check_proxies(settings: Settings) -> None:
+    try:
+        trusted = Networks(settings.trusted_proxies)
+    except ValueError as error:
+        raise SettingsError(
+            f"trusted_proxies: {error}", "write networks or addresses, for instance 10.0.0.0/8,2001:db8::7,loopback"
+        ) from error
+    if settings.proxy_protocol == "on" and not trusted:
+        raise SettingsError(
+            "proxy_protocol is on, but nobody's word is believed", "set trusted_proxies to the load balancer's network"
+        )
+
+
+def _check_tls(settings: Settings) -> None:
+    names = ("tls_certificate", "tls_key")
+    missing = [name for name in names if not getattr(settings, name)]
+    if len(missing) == 1:
+        raise SettingsError(f"{missing[0]} is missing", f"set both {' and '.join(names)}, or neither")
+    if not missing and settings.proxy_protocol == "on":
+        raise SettingsError(
+            "tls_certificate is set and proxy_protocol is on, but a PROXY header comes before TLS",
+            "let the load balancer end TLS, or send its connections without PROXY headers",
+        )
+
+
+def workers(settings: Settings) -> int:
+    """How many collector processes there are: as set, else one for two cores."""
+    return settings.workers or max(1, (os.cpu_count() or 1) // 2)
 
 
 def _check_public_url(url: str) -> None:

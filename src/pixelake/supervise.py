@@ -6,32 +6,34 @@ again. Each child also inherits the read end of a pipe that nobody writes to,
 the lifeline: when the supervisor ends, however it ends, the pipe closes and
 the child ends. What a child must know travels in one variable of its
 environment; the settings among it, so that all processes have read the same.
+
+On SIGHUP the collectors are exchanged one after the other: a successor starts
+on the same socket, and only when it serves is the old one asked to drain. So
+no connection is refused, and what cannot start (a broken certificate, say)
+exchanges nothing. If the hangup is the end of our terminal, it is a stop.
 """
 
 import os
 import resource
-import selectors
 import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import structlog
 
 from pixelake import telemetry
 from pixelake.clock import SYSTEM
 from pixelake.errors import PixelakeError, PortInUse
 from pixelake.operate import folder
-from pixelake.operate.child import ENVIRONMENT, Assignment
-from pixelake.operate.listen import address_of, bind, healthy
-from pixelake.settings import NAMES, Settings, parse_address
+from pixelake.operate.child import Child
+from pixelake.operate.listen import address_of, bind, healthy, url_of
+from pixelake.operate.signals import Heard, Signals, Terminal, taken
+from pixelake.settings import Settings, parse_address, workers
 
 START_SECONDS: Final = 5.0
 """A child that lives shorter has not started."""
@@ -42,12 +44,16 @@ SLOWEST_RESTART: Final = {True: 1.0, False: 5.0}
 
 OWN_SHARE: Final = 0.8
 """The part of its time for draining that a child plans with; the rest is for ending."""
-URGENT: Final = (signal.SIGTERM, signal.SIGINT)
+STOPPING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 """Signals that ask to stop; sent again, to stop without waiting for the drain."""
-STOPPING: Final = (*URGENT, signal.SIGHUP)
-"""And the end of the terminal, of which shell and kernel may both tell: the second one means no more than the first."""
+READY_SECONDS: Final = 30.0
+"""A successor that does not serve by then is given up."""
+POLL: Final = 0.05
+"""Seconds between looks at a successor."""
 LISTENING: Final = ("collect", "web")
 """Roles that listen, each on the setting of its name."""
+RELOADED: Final = ("collect",)
+"""Roles that are exchanged on SIGHUP: those who read certificates, and whose absence somebody would notice."""
 
 log = structlog.get_logger()
 
@@ -68,7 +74,7 @@ class Task:
 
 
 def serve(settings: Settings, roles: Sequence[str], ready: Callable[[Settings], None]) -> None:
-    """Run these roles until SIGTERM, SIGINT, or SIGHUP unless it is ignored (nohup).
+    """Run these roles until SIGTERM, SIGINT, or the end of our terminal unless SIGHUP is ignored (nohup).
 
     `ready` is called once, by a thread, as soon as everybody who listens
     answers; its settings have the real addresses where port 0 was asked for.
@@ -78,6 +84,17 @@ def serve(settings: Settings, roles: Sequence[str], ready: Callable[[Settings], 
         DataFolderError: the folder cannot be used.
         PixelakeError: a role cannot be started, or was killed before it had drained.
     """
+    with taken(signal.SIGCHLD, *STOPPING, *_hangup()) as signals, closing(Terminal()) as terminal:
+        _serve(settings, roles, ready, signals, terminal)
+
+
+def _serve(
+    settings: Settings,
+    roles: Sequence[str],
+    ready: Callable[[Settings], None],
+    signals: Signals,
+    terminal: Terminal,
+) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a file; 1,024 is for ancient programs
     os.umask(0o077)  # hits are personal data: nobody else on this machine may read them
@@ -91,16 +108,18 @@ def serve(settings: Settings, roles: Sequence[str], ready: Callable[[Settings], 
         telemetry.join(metrics, "supervisor")
         _serve_metrics(settings, metrics)
         announcer = threading.Thread(
-            target=_announce, args=(list(listeners.values()), lambda: ready(settings)), name="announcer", daemon=True
+            target=_announce,
+            args=([url_of(settings, role) for role in listeners], lambda: ready(settings)),
+            name="announcer",
+            daemon=True,
         )
         announcer.start()
-        if not Supervisor(_tasks(settings, roles, listeners), settings, metrics).run():
+        if not Supervisor(_tasks(settings, roles, listeners), settings, metrics).run(signals, terminal):
             raise PixelakeError("stopped before everything was in the lake", "nothing is lost: the next start goes on")
 
 
 def _tasks(settings: Settings, roles: Sequence[str], listeners: Mapping[str, socket.socket]) -> list[Task]:
-    collectors = settings.workers or max(1, (os.cpu_count() or 1) // 2)
-    counts = {"collect": collectors}
+    counts = {"collect": workers(settings)}
     return [
         Task(role, f"{role}-{number}", listeners.get(role))
         for role in roles
@@ -121,10 +140,10 @@ def _serve_metrics(settings: Settings, metrics: Path) -> None:
     log.info("metrics", url=f"http://{host}:{port}/metrics")
 
 
-def _announce(listeners: Sequence[socket.socket], ready: Callable[[], None]) -> None:
+def _announce(urls: Sequence[str], ready: Callable[[], None]) -> None:
     """Ask everybody for ``/health`` until they answer: the sockets accept long before there is somebody behind them."""
-    for listener in listeners:
-        while not healthy(listener):
+    for url in urls:
+        while not healthy(url):
             SYSTEM.sleep(0.05)
     try:
         ready()
@@ -138,15 +157,43 @@ def _announce(listeners: Sequence[socket.socket], ready: Callable[[], None]) -> 
 
 @dataclass(slots=True)
 class _Slot:
-    """A task and the process that does it just now, if any."""
+    """A task and the processes that do it just now, if any.
+
+    Attributes:
+        child: who does it.
+        successor: who is about to, while the collectors are exchanged.
+        leaving: who did it before, and drains.
+        name: of the child, or of the last one. A successor has the other one of two, because nobody else may count
+            under the name of a living process, and a new name for each would fill the folder.
+        served: whether somebody before the child has served with these settings.
+    """
 
     task: Task
-    child: subprocess.Popen[bytes] | None = None
-    report: int = -1
-    started: float = 0.0
+    name: str
+    child: Child | None = None
+    successor: Child | None = None
+    leaving: Child | None = None
+    leave_by: float = 0.0
     start_at: float = 0.0
     short_lives: int = 0
     failed_starts: int = 0
+    served: bool = False
+
+    @property
+    def other_name(self) -> str:
+        """The name that the child does not have."""
+        first = self.task.process
+        return f"{first}b" if self.name == first else first
+
+    @property
+    def has_served(self) -> bool:
+        """Whether the settings cannot be at fault."""
+        return self.served or (self.child is not None and self.child.ready)
+
+    @property
+    def all(self) -> list[Child]:
+        """Everybody who still lives."""
+        return [each for each in (self.leaving, self.child, self.successor) if each and each.lives]
 
 
 @dataclass(slots=True)
@@ -164,20 +211,25 @@ class Supervisor:
     metrics: Path
     _slots: list[_Slot] = field(default_factory=list)
     _lifeline: int = -1
+    _reload: bool = False
+    _exchanged: list[_Slot] = field(default_factory=list)
 
-    def run(self) -> bool:
+    def run(self, signals: Signals, terminal: Terminal) -> bool:
         """Run until a signal asks to stop, then drain; True if everybody ended in time.
+
+        Args:
+            signals: SIGCHLD, `STOPPING`, and SIGHUP if it is for us.
+            terminal: the one whose end is a stop.
 
         Raises:
             PixelakeError: a child cannot be started, again and again.
         """
-        self._slots = [_Slot(task) for task in self.tasks]
+        self._slots = [_Slot(task, task.process) for task in self.tasks]
         self._lifeline, ours = os.pipe()
         try:
-            with _signals(signal.SIGCHLD, *_stopping()) as signals:
-                while not signals.wait(self._until_next_start()):
-                    self._look()
-                return self._drain(signals)
+            while not self._asked_to_stop(signals.wait(self._until_next_look()), terminal):
+                self._look()
+            return self._drain(signals)
         finally:
             self._kill()
             os.close(ours)
@@ -188,59 +240,59 @@ class Supervisor:
         """Seconds that each role has for draining: one that hangs must leave time to the others."""
         return self.settings.shutdown_timeout / len({task.role for task in self.tasks})
 
-    def _until_next_start(self) -> float | None:
+    def _asked_to_stop(self, heard: Heard, terminal: Terminal) -> bool:
+        if signal.SIGHUP in heard and not terminal.gone:  # who is not started yet will read what there is by then
+            self._reload = self._reload or any(slot.all for slot in self._slots)
+        return bool(heard & STOPPING) or (signal.SIGHUP in heard and terminal.gone)
+
+    def _until_next_look(self) -> float | None:
+        now = SYSTEM.monotonic()
         due = [slot.start_at for slot in self._slots if slot.child is None]
-        return max(0.0, min(due) - SYSTEM.monotonic()) if due else None
+        due += [now + POLL for slot in self._slots if slot.successor]
+        due += [slot.leave_by for slot in self._slots if slot.leaving]
+        return max(0.0, min(due) - now) if due else None
 
     def _look(self) -> None:
-        """Bury the dead, start what is due."""
+        """Bury the dead, start what is due, go on with an exchange."""
         for slot in self._slots:
-            code = slot.child.poll() if slot.child else None
-            if code is not None:
-                self._bury(slot, code)
-            if slot.child is None and slot.start_at <= SYSTEM.monotonic():
-                self._start(slot)
+            self._watch_successor(slot)
+            self._watch_leaving(slot)
+            if slot.child and not slot.child.lives:
+                self._bury(slot, slot.child)
+            if not slot.child and slot.start_at <= SYSTEM.monotonic():
+                slot.child = self._start(slot, slot.name)
+        self._exchange()
 
-    def _start(self, slot: _Slot) -> None:
-        slot.report, theirs = os.pipe()
-        os.set_blocking(slot.report, False)
-        listener = slot.task.listener.fileno() if slot.task.listener else None
-        assignment = Assignment(
-            slot.task.role,
-            slot.task.process,
-            _plain(replace(self.settings, shutdown_timeout=self._share * OWN_SHARE)),
-            self._lifeline,
-            theirs,
-            listener,
-            str(self.metrics),
-        )
+    def _start(self, slot: _Slot, name: str) -> Child | None:
+        settings = replace(self.settings, shutdown_timeout=self._share * OWN_SHARE)
         try:
-            slot.child = subprocess.Popen(  # noqa: S603 - our own program
-                # -P: a file of the working folder must not be imported in place of ours. `--data` is for readers of ps
-                [sys.executable, "-P", "-m", "pixelake", slot.task.role, "--data", str(self.settings.data)],
-                env=os.environ | {ENVIRONMENT: msgspec.json.encode(assignment).decode()},
-                pass_fds=[end for end in (self._lifeline, theirs, listener) if end is not None],
-                stdin=subprocess.DEVNULL,
-                process_group=0,  # the terminal sends Ctrl-C to its whole group, but only we know the order to stop in
+            return Child(
+                slot.task.role,
+                name,
+                settings,
+                listener=slot.task.listener,
+                lifeline=self._lifeline,
+                metrics=self.metrics,
             )
         except OSError as error:  # no memory, no process left: later, perhaps
-            log.warning("cannot start a process", process=slot.task.process, reason=str(error))
-            _read_report(slot)
+            log.warning("cannot start a process", process=name, reason=str(error))
             slot.start_at = SYSTEM.monotonic() + SLOWEST_RESTART[False]
-        finally:
-            os.close(theirs)
-        slot.started = SYSTEM.monotonic()
+            return None
 
-    def _bury(self, slot: _Slot, code: int) -> None:
+    def _bury(self, slot: _Slot, dead: Child) -> None:
         """A child has ended without being asked: when does it start again?"""
-        reason = _read_report(slot)
+        code, slot.served, slot.child = dead.status or 0, slot.has_served, None
+        dead.close()
         killed = code < 0
-        short = SYSTEM.monotonic() - slot.started < START_SECONDS
-        slot.child = None
+        short = SYSTEM.monotonic() - dead.started < START_SECONDS
+        # somebody has served with these settings: a file that they name has changed since, and may be put right
+        misled = code == os.EX_CONFIG and any(
+            each.has_served for each in self._slots if each.task.role == slot.task.role
+        )
         slot.short_lives = slot.short_lives + 1 if short else 0
-        slot.failed_starts = slot.failed_starts + 1 if short and code > 0 else 0
-        if slot.failed_starts >= START_ATTEMPTS or code == os.EX_CONFIG:
-            message, _, hint = reason.partition("\n")
+        slot.failed_starts = slot.failed_starts + 1 if short and code > 0 and not misled else 0
+        if slot.failed_starts >= START_ATTEMPTS or (code == os.EX_CONFIG and not misled):
+            message, _, hint = dead.reason.partition("\n")
             raise PixelakeError(
                 f"{slot.task.role} cannot start: {message or f'it ends with status {code}'}",
                 hint or "the lines above may say why",
@@ -248,108 +300,94 @@ class Supervisor:
         pause = min(0.05 * 2.0**slot.short_lives, SLOWEST_RESTART[killed])
         slot.start_at = SYSTEM.monotonic() + pause
         telemetry.counter("pixelake_restarts_total").labels(role=slot.task.role).inc()
-        log.warning("process ended", process=slot.task.process, status=code, reason=reason, starts_again_in=pause)
+        log.warning("process ended", process=dead.process, status=code, reason=dead.reason, starts_again_in=pause)
 
-    def _drain(self, signals: "_Signals") -> bool:
+    # --- the exchange of the collectors
+
+    def _exchange(self) -> None:
+        """One slot after the other, so that at most one process more than usual starts at a time."""
+        if self._reload and not self._exchanged and not any(slot.leaving for slot in self._slots):
+            self._reload = False
+            self._exchanged = [slot for slot in self._slots if slot.task.role in RELOADED]
+            log.info("reloads", processes=len(self._exchanged))
+        if self._exchanged and not self._exchanged[0].successor:
+            slot = self._exchanged[0]
+            slot.successor = self._start(slot, slot.other_name)
+            if not slot.successor:
+                self._give_up(slot, "it cannot be started")
+
+    def _watch_successor(self, slot: _Slot) -> None:
+        """Let it take over once it serves; forget it if it does not."""
+        new = slot.successor
+        if not new:
+            return
+        if not new.lives:
+            self._give_up(slot, new.reason or f"it ends with status {new.status}")
+        elif new.ready:
+            slot.leaving, slot.child, slot.successor = slot.child, new, None
+            slot.name, slot.served = new.process, True
+            slot.leave_by = SYSTEM.monotonic() + self._share
+            if slot.leaving:
+                slot.leaving.send(signal.SIGTERM)
+            self._exchanged.remove(slot)
+            if not self._exchanged:
+                log.info("reloaded")
+        elif SYSTEM.monotonic() - new.started > READY_SECONDS:
+            self._give_up(slot, f"it does not serve after {READY_SECONDS:.0f} s")
+
+    def _give_up(self, slot: _Slot, reason: str) -> None:
+        """The old ones go on, here and in the slots that would have followed."""
+        if slot.successor:
+            slot.successor.send(signal.SIGKILL)
+            self._forget(slot.successor)
+            slot.successor = None
+        self._exchanged.clear()
+        message, _, hint = reason.partition("\n")
+        telemetry.counter("pixelake_reload_failures_total").inc()
+        log.error("cannot reload: the old processes go on", process=slot.task.process, reason=message, hint=hint)
+
+    def _watch_leaving(self, slot: _Slot) -> None:
+        if slot.leaving and slot.leaving.lives and SYSTEM.monotonic() > slot.leave_by:
+            log.warning("did not end in time", processes=[slot.leaving.process], shutdown_timeout=self._share)
+            slot.leaving.send(signal.SIGKILL)
+            slot.leaving.close()
+        if slot.leaving and not slot.leaving.lives:
+            self._forget(slot.leaving)
+            slot.leaving = None
+
+    def _forget(self, gone: Child) -> None:
+        """Nobody goes on under this name, for now."""
+        gone.close()
+        telemetry.forget(self.metrics, gone.process)
+
+    # --- the end
+
+    def _drain(self, signals: Signals) -> bool:
         """Stop role by role: collectors finish their answers, then the consumer writes what is left."""
         roles = list(dict.fromkeys(task.role for task in self.tasks))
         until = SYSTEM.monotonic()
         for role in roles:
-            slots = [slot for slot in self._slots if slot.task.role == role and slot.child]
-            for slot in slots:
-                _send(slot, signal.SIGTERM)
+            slots = [slot for slot in self._slots if slot.task.role == role]
+            for child in [child for slot in slots for child in slot.all if child is not slot.leaving]:
+                child.send(signal.SIGTERM)
             until += self._share
-            while any(map(_lives, slots)) and SYSTEM.monotonic() < until:
-                if signals.wait(until - SYSTEM.monotonic(), URGENT):
+            while any(slot.all for slot in slots) and SYSTEM.monotonic() < until:
+                if signals.wait(until - SYSTEM.monotonic()) & STOPPING:
                     return False
-        late = [slot.task.process for slot in self._slots if _lives(slot)]
+        late = [child.process for slot in self._slots for child in slot.all]
         if late:
             log.warning("did not end in time", processes=late, shutdown_timeout=self.settings.shutdown_timeout)
         return not late
 
     def _kill(self) -> None:
         """Whoever is still there ends now. What they have answered for is durable."""
-        for slot in self._slots:
-            _send(slot, signal.SIGKILL)
-        for slot in self._slots:
-            if slot.child:
-                slot.child.wait()
-                _read_report(slot)
+        everybody = [each for slot in self._slots for each in (slot.leaving, slot.child, slot.successor) if each]
+        for child in everybody:
+            child.send(signal.SIGKILL)
+        for child in everybody:
+            child.close()
 
 
-def _plain(settings: Settings) -> dict[str, Any]:
-    """Every setting in the types that `pixelake.settings.load` takes."""
-    values = {name: getattr(settings, name) for name in NAMES}
-    return {name: _plain_value(value) for name, value in values.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-def _read_report(slot: _Slot) -> str:
-    """What the child said last: its message and, on a second line, its hint."""
-    if slot.report < 0:
-        return ""
-    try:
-        return os.read(slot.report, 4_096).decode(errors="replace").strip()
-    except BlockingIOError:  # somebody the child started still holds the other end
-        return ""
-    finally:
-        os.close(slot.report)
-        slot.report = -1
-
-
-def _lives(slot: _Slot) -> bool:
-    return slot.child is not None and slot.child.poll() is None
-
-
-def _send(slot: _Slot, number: signal.Signals) -> None:
-    if slot.child and _lives(slot):
-        slot.child.send_signal(number)
-
-
-class _Signals:
-    """Signals as something to wait for."""
-
-    def __init__(self, wake: socket.socket) -> None:
-        self._wake = wake
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(wake, selectors.EVENT_READ)
-
-    def wait(self, timeout: float | None, awaited: Sequence[signal.Signals] = STOPPING) -> bool:
-        """Until any signal or the timeout; True if it was one of those awaited."""
-        if not self._selector.select(timeout):
-            return False
-        return any(number in awaited for number in self._wake.recv(4_096))
-
-    def close(self) -> None:
-        """Wait no more."""
-        self._selector.close()
-
-
-def _stopping() -> list[signal.Signals]:
-    """The signals that stop us here: under nohup a hangup does not."""
-    return [each for each in STOPPING if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
-
-
-@contextmanager
-def _signals(*numbers: signal.Signals) -> Iterator[_Signals]:
-    """Take these signals; afterwards they do again what they did before."""
-    wake, ours = socket.socketpair()
-    wake.setblocking(False)
-    ours.setblocking(False)
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
-    wakeup = signal.set_wakeup_fd(ours.fileno())
-    signals = _Signals(wake)
-    try:
-        yield signals
-    finally:
-        signal.set_wakeup_fd(wakeup)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signals.close()
-        wake.close()
-        ours.close()
+def _hangup() -> list[signal.Signals]:
+    """SIGHUP, if it is for us: under nohup it is not."""
+    return [each for each in (signal.SIGHUP,) if signal.getsignal(each) != signal.SIG_IGN]

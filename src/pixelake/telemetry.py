@@ -49,6 +49,7 @@ METRICS: Final = {
         ),
         Metric("pixelake_hits_total", "Hits that the stream has made durable"),
         Metric("pixelake_commit_seconds", "How long a group of hits took to become durable"),
+        Metric("pixelake_set_aside_total", "Damaged segments of the stream that were set aside"),
         Metric("pixelake_connections", "Open connections of the collectors"),
         Metric("pixelake_waiting_hits", "Hits that wait for a commit"),
         Metric("pixelake_events_total", "Events judged by the consumer; after a crash some are judged twice"),
@@ -57,6 +58,7 @@ METRICS: Final = {
         Metric("pixelake_sink_seconds", "How long a sink took to write what waited for it", ("sink",)),
         Metric("pixelake_sink_failures_total", "Writes that a sink failed and that are repeated", ("sink",)),
         Metric("pixelake_restarts_total", "Processes the supervisor started again", ("role",)),
+        Metric("pixelake_reload_failures_total", "Reloads that failed, so that what was before goes on"),
     )
 }
 """Every metric there is."""
@@ -86,6 +88,12 @@ def join(folder: Path, process: str) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     # a file a name, not a file a process id: restarts must not fill the folder
     values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
+
+
+def forget(folder: Path, process: str) -> None:
+    """Nobody goes on under that name: what it measured last is no longer so. What it counted stays."""
+    for path in folder.glob(f"gauge_*_{process}.db"):
+        path.unlink(missing_ok=True)
 
 
 @cache

@@ -1,136 +1,134 @@
-"""From many requests to one commit, and back: the desk of a collector process.
+"""Who may come in, and what of a request may be kept.
 
-Hits that arrive in one turn of the event loop become one append (the stream
-merges appends that wait into one commit). Each connection gets its answer when
-that append is durable, 503 if it fails, and 503 `undecided` if the disk takes
-longer than the deadline. What waits is bounded.
+Usually nothing stands against a head: then `Admission.may_all` says so for all
+heads of a turn at once. Else each is looked at by itself: secrets are taken
+out, proxies are heard, rates are drawn from, addresses are cut short.
 """
 
-import asyncio
-from typing import Protocol
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
 
-from pixelake import telemetry
-from pixelake.clock import SYSTEM, Clock
-from pixelake.errors import StreamUnavailable
+from pixelake.clock import Clock
+from pixelake.collect import strict
+from pixelake.collect.client import Clients
+from pixelake.collect.keep import Keeper
+from pixelake.collect.plain import Odd, Plain
+from pixelake.collect.rate import Buckets, Sites, address_key
 from pixelake.hit import Hit
-from pixelake.stream.base import Writer
+from pixelake.settings import Settings
 
 
-class Waiting(Protocol):
-    """A connection that waits for an answer."""
+class Refused(NamedTuple):
+    """Why a hit is not taken in (see `pixelake.collect.pixel.REFUSALS`), and in how many seconds it would be."""
 
-    group: "Group | None"
-    """The group its hit is in; None once it is answered or gone."""
-
-    def settle(self, reason: str) -> None:
-        """Send the answer: success if `reason` is empty, else that refusal."""
-        ...
+    reason: str
+    retry_after: int | None = None
 
 
-class Group:
-    """The hits of one turn, and who waits for them."""
+class Guest(Protocol):
+    """Who sends a request.
 
-    __slots__ = ("connections", "hits", "size")
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.hits: list[Hit] = []
-        self.connections: list[Waiting] = []
-
-    def settle(self, reason: str) -> None:
-        """Answer everybody who still waits for this group. A status, once sent, is never overwritten."""
-        for connection in self.connections:
-            if connection.group is self:
-                connection.group = None
-                connection.settle(reason)
-
-
-class Desk:
-    """Takes hits in, has them made durable, settles the connections.
-
-    Args:
-        writer: the partition of this process.
-        deadline: seconds after which an answer is given without the disk's word.
-        max_waiting: hits that may wait for a commit.
-        max_bytes: bytes they may have together.
-        durable: answer after the commit; else as soon as the hit is taken in.
+    Attributes:
+        address: whom the connection speaks for: its other end, or whom its PROXY header names.
+        peer: its other end, as a hit may keep it.
+        client: `address`, as a hit may keep it.
     """
 
-    def __init__(
-        self,
-        writer: Writer,
-        *,
-        deadline: float,
-        max_waiting: int,
-        max_bytes: int,
-        durable: bool = True,
-        clock: Clock = SYSTEM,
-    ) -> None:
-        self._writer = writer
-        self._deadline = deadline
-        self._max_waiting = max_waiting
-        self._max_bytes = max_bytes
-        self._durable = durable
-        self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self._open: Group | None = None
-        self._waiting = self._bytes = 0
-        self._appends: set[asyncio.Task[None]] = set()
-        self.last_failure = ""
-        self._hits = telemetry.counter("pixelake_hits_total")
-        self._seconds = telemetry.histogram("pixelake_commit_seconds")
-        self._gauge = telemetry.gauge("pixelake_waiting_hits")
+    address: str
+    peer: str
+    client: str
 
-    def admit(self, hit: Hit, connection: Waiting) -> str:
-        """Take a hit in; the reason if not."""
-        if self._waiting >= self._max_waiting or self._bytes >= self._max_bytes:
-            return "busy"
-        size = len(hit.target) + len(hit.headers) + len(hit.body)
-        self._waiting += 1
-        self._bytes += size
-        group = self._open
-        if group is None:
-            group = self._open = Group()
-            self._loop.call_soon(self._close_group)
-        group.hits.append(hit)
-        group.size += size
-        if self._durable:
-            group.connections.append(connection)
-            connection.group = group
-        else:
-            connection.settle("")
-        return ""
 
-    def _close_group(self) -> None:
-        """The turn is over: one append for all of it."""
-        group, self._open = self._open, None
-        if group is not None:
-            task = self._loop.create_task(self._append(group))
-            self._appends.add(task)
-            task.add_done_callback(self._appends.discard)
+_REMEMBERED: Final = 16_384
+"""Peers."""
+_LAST: Final = frozenset({Odd.CLOSE})
 
-    async def _append(self, group: Group) -> None:
-        timer = self._loop.call_later(self._deadline, group.settle, "undecided")
-        began = self._clock.monotonic()
-        try:
-            await self._writer.append(group.hits)
-        except StreamUnavailable as error:
-            self.last_failure = f"{error}"
-            group.settle("unavailable")
-        else:
-            self.last_failure = ""
-            group.settle("")
-            self._hits.inc(len(group.hits))
-            self._seconds.observe(self._clock.monotonic() - began)
-        finally:
-            timer.cancel()
-            self._waiting -= len(group.hits)
-            self._bytes -= group.size
-            self._gauge.set(self._waiting)
 
-    async def close(self) -> None:
-        """Wait until everything taken in is settled, then let the partition go."""
-        self._close_group()
-        if self._appends:
-            await asyncio.wait(self._appends)
-        await self._writer.close()
+class Admission:
+    """The door of a process.
+
+    Attributes:
+        keeper: takes secrets out.
+        undeclared: the last peer that looked like a proxy nobody declared, until somebody takes note of it and
+            empties it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.keeper = Keeper(settings.secret_parameters)
+        self.undeclared = ""
+        self._plain = Plain(settings.secret_parameters)
+        self._clients = Clients(settings.trusted_proxies, settings.client_header)
+        self._strict = settings.privacy == "strict"
+        self._known = lru_cache(_REMEMBERED)(self._who)
+        self._sites = Sites(settings.aliases)
+        self._of_site = Buckets(settings.site_rate, settings.site_burst) if settings.site_rate else None
+        self._of_address = Buckets(settings.address_rate, settings.address_burst) if settings.address_rate else None
+        self._each = self._strict or self._of_site is not None or self._of_address is not None
+
+    def greet(self, guest: Guest, address: str, told: str = "") -> None:
+        """Note who a connection comes from: its other end, and whom its PROXY header names, if it has one."""
+        guest.address, guest.peer, guest.client = self._known(address, told)
+
+    def _who(self, address: str, told: str) -> tuple[str, str, str]:
+        source = self._clients.source(address, told)
+        peer, client = self._clients.client(address, b""), self._clients.client(source, b"")
+        return (source, strict.address(peer), strict.address(client)) if self._strict else (source, peer, client)
+
+    def may_all(self, heads: Sequence[bytes]) -> bool | None:
+        """May all of these come in as they are? None: yes, but some are the last of their connections.
+
+        Each begins as a GET of an image with a query, and ends as a head.
+        """
+        if self._each:
+            return False
+        odds = self._plain.any_odds(heads)
+        return None if odds == _LAST else not odds
+
+    def odds(self, head: bytes) -> frozenset[Odd]:
+        """What is odd about a head."""
+        return self._plain.odds(head)
+
+    def hit(self, clock: Clock, guest: Guest, head: bytes, body: bytes, odds: frozenset[Odd]) -> Hit | Refused:
+        """The hit of a request, with what may be kept of it, or why it may not come in."""
+        if Odd.SECRET in odds:
+            head = self.keeper.head(head)
+        if body:
+            body = self.keeper.body(body)
+        client, anybody = guest.client, False
+        if self._each or Odd.FORWARDED in odds:
+            headers = _headers(head)
+            client = self._clients.client(guest.address, headers)
+            anybody = self._clients.undeclared(guest.address, headers)
+            if anybody:
+                self.undeclared = guest.client
+        if self._each:
+            wait = self._wait(clock.monotonic(), "" if anybody else client, head)
+            if wait is not None:
+                return wait
+            if self._strict:
+                client, head = strict.address(client) or guest.client, _with_headers(head, strict.headers)
+        return Hit(clock.now(), guest.peer, client, head, body)
+
+    def _wait(self, now: float, address: str, head: bytes) -> Refused | None:
+        """Draw from the rates of an address, if it is known to be one client's, and of its site."""
+        if self._of_address is not None and address:
+            seconds = self._of_address.take(address_key(address), now)
+            if seconds:
+                return Refused("rate_address", math.ceil(seconds))
+        if self._of_site is not None:
+            line, _, headers = head.partition(b"\r\n")
+            seconds = self._of_site.take(self._sites.of(line.split(b" ")[1], headers), now)
+            if seconds:
+                return Refused("rate_site", math.ceil(seconds))
+        return None
+
+
+def _headers(head: bytes) -> bytes:
+    return head[head.find(b"\r\n") + 2 : -2]
+
+
+def _with_headers(head: bytes, edit: Callable[[bytes], bytes]) -> bytes:
+    end = head.find(b"\r\n") + 2
+    return head[:end] + edit(head[end:-2]) + head[-2:]

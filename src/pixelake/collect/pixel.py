@@ -1,7 +1,7 @@
-"""What the collector answers, ready as bytes: the GIF, the empty 204, and every refusal.
+"""What the collector answers, ready as bytes: its images, the empty 204, and every refusal.
 
-A refusal has a status, and its reason in the header ``X-Pixelake``; on a
-pixel's path its body is the GIF all the same, so that no page shows a broken
+A refusal has a status, and its reason in the header ``X-Pixelake``; on an
+image's path its body is the GIF all the same, so that no page shows a broken
 image.
 """
 
@@ -18,37 +18,126 @@ GIF: Final = (
 )
 """The smallest transparent GIF that all readers accept: 43 bytes."""
 
+PNG: Final = (
+    b"\x89PNG\r\n\x1a\n"
+    b"\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"  # 1 x 1, 8 bits, RGBA
+    b"\x00\x00\x00\nIDATx\xdac\x00\x01\x00\x00\x05\x00\x01\xa0\x82W9"  # a zero, then four times the byte before
+    b"\x00\x00\x00\x00IEND\xaeB`\x82"
+)
+"""A transparent PNG of 67 bytes. Grey with alpha takes 68, for it has too few zeros to pack."""
+
 
 class Refusal(NamedTuple):
-    """A status with its phrase, when to try again (seconds; 0: not at all), and what happened."""
+    """A status with its phrase, when to try again (seconds; 0: not at all), what happened, and what to do about it."""
 
     status: str
     retry_after: int
     text: str
+    remedy: str
 
 
 REFUSALS: Final = {
-    "bad_request": Refusal("400 Bad Request", 0, "this is not HTTP as RFC 9112 defines it"),
-    "bad_length": Refusal("400 Bad Request", 0, "the length of the body is not clear"),
-    "http_version": Refusal("505 HTTP Version Not Supported", 0, "only HTTP/1.1 and HTTP/1.0"),
-    "no_route": Refusal("404 Not Found", 0, "nothing lives at this path"),
-    "method": Refusal("405 Method Not Allowed", 0, "the path has other methods"),
-    "timeout": Refusal("408 Request Timeout", 0, "the request did not arrive in time"),
-    "head_too_large": Refusal("431 Request Header Fields Too Large", 0, "request line and headers are too large"),
-    "body_too_large": Refusal("413 Content Too Large", 0, "the body is too large"),
-    "busy": Refusal("503 Service Unavailable", 1, "too many hits wait for the disk"),
-    "undecided": Refusal("503 Service Unavailable", 1, "the disk did not confirm in time; the hit may still be kept"),
-    "unavailable": Refusal("503 Service Unavailable", 2, "the stream cannot make the hit durable"),
-    "connections": Refusal("503 Service Unavailable", 1, "too many open connections"),
+    "bad_request": Refusal(
+        "400 Bad Request",
+        0,
+        "this is not HTTP as RFC 9112 defines it",
+        "look at what sends it: a scanner, TLS spoken to a port without it, or a proxy that is not strict",
+    ),
+    "bad_length": Refusal(
+        "400 Bad Request", 0, "the length of the body is not clear", "send one `Content-Length`, or a chunked body"
+    ),
+    "proxy_header": Refusal(
+        "400 Bad Request",
+        0,
+        "the connection does not begin with a PROXY header",
+        "have the balancer in front send one, or set `proxy_protocol` to off",
+    ),
+    "no_route": Refusal("404 Not Found", 0, "nothing lives at this path", "compare the tag with `pixelake snippet`"),
+    "method": Refusal("405 Method Not Allowed", 0, "the path has other methods", "`Allow` names them"),
+    "timeout": Refusal(
+        "408 Request Timeout", 0, "the request did not arrive in time", "slow lines need a longer `header_timeout`"
+    ),
+    "body_too_large": Refusal(
+        "413 Content Too Large", 0, "the body is too large", "send fewer events at once, or set `max_body` higher"
+    ),
+    "rate_site": Refusal(
+        "429 Too Many Requests",
+        1,
+        "the site sends more than its rate",
+        "wait for `Retry-After`; `site_rate` and `site_burst` are the limits",
+    ),
+    "rate_address": Refusal(
+        "429 Too Many Requests",
+        1,
+        "the address sends more than its rate",
+        "wait for `Retry-After`; behind a proxy set `trusted_proxies`, else all its visitors are one address; "
+        "`address_rate` and `address_burst` are the limits",
+    ),
+    "head_too_large": Refusal(
+        "431 Request Header Fields Too Large",
+        0,
+        "request line and headers are too large",
+        "send long values by `POST /events`, or set `max_head` higher",
+    ),
+    "busy": Refusal(
+        "503 Service Unavailable",
+        1,
+        "too many hits wait for the disk",
+        "a faster disk, more `workers`, or a higher `max_waiting` and `max_waiting_bytes`",
+    ),
+    "undecided": Refusal(
+        "503 Service Unavailable",
+        1,
+        "the disk did not confirm in time; the hit may still be kept",
+        "look at the disk's latency; `answer_deadline` is the limit; send again with the same `event_id`",
+    ),
+    "unavailable": Refusal(
+        "503 Service Unavailable",
+        2,
+        "the stream cannot make the hit durable",
+        "look at the collector's log: it names the error; it begins anew by itself",
+    ),
+    "disk": Refusal(
+        "503 Service Unavailable",
+        10,
+        "the disk is nearly full",
+        "make space: `disk_reserve` bytes must be free; it goes on by itself",
+    ),
+    "stream_full": Refusal(
+        "503 Service Unavailable",
+        10,
+        "the stream holds as many unsettled hits as it may",
+        "see in `pixelake status` why the consumer is behind; `stream_bytes` is the limit",
+    ),
+    "connections": Refusal(
+        "503 Service Unavailable",
+        1,
+        "too many open connections",
+        "a shorter `idle_timeout`, more `workers`, or a higher `max_connections`",
+    ),
+    "http_version": Refusal(
+        "505 HTTP Version Not Supported", 0, "only HTTP/1.1 and HTTP/1.0", "put a proxy in front that speaks the others"
+    ),
 }
-"""Reason, as in ``X-Pixelake`` and in the counter -> what it is."""
+"""Reason, as in ``X-Pixelake`` and in the counter -> what it is. `as_markdown` makes the page in the docs of it."""
 
 _COMMON: Final = (
     b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
 )
+_UNCACHED: Final = _COMMON.replace(b"no-store", b"no-store, no-cache, max-age=0")
+"""GitHub's image proxy asks again each time only if it reads ``no-cache``."""
 _ANYBODY: Final = b"Access-Control-Allow-Origin: *\r\nTiming-Allow-Origin: *\r\n"
+_EXPOSED: Final = b"Access-Control-Expose-Headers: Retry-After, X-Pixelake\r\n"
+"""What a page's script may read of a refusal, beside its status."""
 _IMAGE: Final = b"Content-Type: image/gif\r\nContent-Length: 43\r\n"
-_ORIGIN: Final = re.compile(rb"\r\norigin:[ \t]*([!-~]+)[ \t]*\r\n", re.IGNORECASE)
+_SVG: Final = (
+    b"Content-Type: image/svg+xml\r\nContent-Security-Policy: default-src 'none'; sandbox\r\nContent-Length: %d\r\n"
+)
+"""Opened by itself a badge is a document: it may load and run nothing."""
+_ORIGIN: Final = re.compile(
+    rb"\r\norigin:[ \t]*(null|[a-z][a-z0-9+.-]{0,31}://[a-z0-9._:\[\]-]{0,260})[ \t]*\r\n", re.IGNORECASE
+)
+"""An origin as the Fetch standard writes it: scheme, host, port, in ASCII; or ``null`` (a sandboxed frame, a file)."""
 
 CLOSE: Final = b"Connection: close\r\n"
 KEEP: Final = b"Connection: keep-alive\r\n"
@@ -59,7 +148,11 @@ STAY: Final = b""
 def cors(head: bytes) -> bytes:
     """The headers that let a page of any origin read the answer, also with credentials.
 
-    ``sendBeacon`` always sends credentials, so that ``*`` would not do.
+    ``sendBeacon`` always sends credentials, and then the Fetch standard takes
+    ``*`` for the name of an origin, a method or a header, not for all of them.
+    Nothing is told here that a stranger may not know, and no cookie is looked
+    at, so that an origin of ``null`` is as good as any. What is no origin is not
+    echoed.
     """
     found = _ORIGIN.search(head)
     if found is None:
@@ -70,7 +163,12 @@ def cors(head: bytes) -> bytes:
 
 
 class Answers:
-    """The answers of this second. `refresh` writes a new ``Date`` into them."""
+    """The answers of this second. `refresh` writes a new ``Date`` into them.
+
+    Attributes:
+        plain: 200 with the GIF, to a GET by HTTP/1.1 on a connection that stays.
+        last: the same, on one that closes.
+    """
 
     def __init__(self) -> None:
         self.refresh()
@@ -78,9 +176,16 @@ class Answers:
     def refresh(self) -> None:
         """To be called each second."""
         self._date = b"Date: " + formatdate(usegmt=True).encode() + b"\r\n"
-        image = b"HTTP/1.1 200 OK\r\n" + self._date + _COMMON + _ANYBODY + _IMAGE
-        self._images = {
-            (method, line): image + line + b"\r\n" + (b"" if method == "HEAD" else GIF)
+        self._images = self._fixed(_IMAGE, GIF)
+        self.plain = self._images["GET", STAY]
+        self.last = self._images["GET", CLOSE]
+        self._pngs = self._fixed(b"Content-Type: image/png\r\nContent-Length: %d\r\n" % len(PNG), PNG)
+
+    def _fixed(self, kind: bytes, body: bytes) -> dict[tuple[str, bytes], bytes]:
+        """200 with an image that never changes, by method and connection header."""
+        image = b"HTTP/1.1 200 OK\r\n" + self._date + _COMMON + _ANYBODY + kind
+        return {
+            (method, line): image + line + b"\r\n" + (b"" if method == "HEAD" else body)
             for method in ("GET", "HEAD")
             for line in (STAY, KEEP, CLOSE)
         }
@@ -88,6 +193,17 @@ class Answers:
     def image(self, method: str, connection: bytes) -> bytes:
         """200 with the GIF; without it for HEAD."""
         return self._images[method, connection]
+
+    def png(self, method: str, connection: bytes) -> bytes:
+        """200 with the PNG; without it for HEAD."""
+        return self._pngs[method, connection]
+
+    def badge(self, method: str, connection: bytes, svg: bytes | None) -> bytes:
+        """200 with a badge; without it for HEAD. With the GIF if there is none."""
+        if svg is None:
+            return self.image(method, connection)
+        head = b"HTTP/1.1 200 OK\r\n" + self._date + _UNCACHED + _ANYBODY + _SVG % len(svg)
+        return head + connection + b"\r\n" + (b"" if method == "HEAD" else svg)
 
     def empty(self, head: bytes, connection: bytes) -> bytes:
         """204, for a page of any origin."""
@@ -113,14 +229,52 @@ class Answers:
         )  # fmt: skip
 
     def refusal(
-        self, reason: str, connection: bytes, *, image: bool = False, method: str = "GET", extra: bytes = b""
+        self,
+        reason: str,
+        connection: bytes,
+        *,
+        image: bool = False,
+        method: str = "GET",
+        extra: bytes = b"",
+        retry_after: int | None = None,
     ) -> bytes:
-        """A status and why; with the GIF if an image was asked for."""
+        """A status and why; with the GIF if an image was asked for.
+
+        Args:
+            reason: one of `REFUSALS`.
+            connection: the connection header.
+            image: whether the path is an image's.
+            method: the request's; HEAD has no body.
+            extra: further header lines.
+            retry_after: seconds, at least 1, where they are better known than the reason tells.
+        """
         refusal = REFUSALS[reason]
-        extra += b"X-Pixelake: " + reason.encode() + b"\r\n"
-        if refusal.retry_after:
-            extra += b"Retry-After: %d\r\n" % refusal.retry_after
+        extra += b"X-Pixelake: " + reason.encode() + b"\r\n" + _EXPOSED
+        if seconds := refusal.retry_after if retry_after is None else max(1, retry_after):
+            extra += b"Retry-After: %d\r\n" % seconds
         if not image:
             return self.text(refusal.status, refusal.text, connection, method=method, extra=extra)
         head = b"HTTP/1.1 " + refusal.status.encode() + b"\r\n" + self._date + _COMMON + _ANYBODY + extra + _IMAGE
         return head + connection + b"\r\n" + (b"" if method == "HEAD" else GIF)
+
+
+def as_markdown() -> str:
+    """The page ``docs/refusals.md``."""
+    rows = [
+        f"| {refusal.status} | `{reason}` | {refusal.retry_after or ''} | {refusal.text} | {refusal.remedy} |"
+        for reason, refusal in REFUSALS.items()
+    ]
+    header = "| status | `X-Pixelake` | `Retry-After` (s) | what happened | what to do |"
+    return "\n".join([_PAGE, header, "|---|---|---|---|---|", *rows, ""])
+
+
+_PAGE: Final = """# Refusals
+
+Made from `src/pixelake/collect/pixel.py`:
+`python -c 'from pixelake.collect import pixel; print(pixel.as_markdown(), end="")' > docs/refusals.md`.
+
+Whatever the collector does not take is answered with a status of its own and the reason in the header `X-Pixelake`,
+and is counted: `pixelake_answers_total{status, reason}` at `/metrics`. Nothing of it is in the lake, but for
+`undecided`, which may be. On the path of an image the body is the GIF all the same, so that no page shows a broken
+image. `Retry-After` of a 429 is what the limit says, at least a second.
+"""

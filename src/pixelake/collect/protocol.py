@@ -1,43 +1,25 @@
 """One connection: bytes in, one hit a request, its answer when the hit is durable.
 
-The framing is llhttp's (`httptools`); here heads are only cut off at their
-empty line, so that they can be kept as sent. One request is in work at a time:
-what a client sends ahead (pipelining) waits in a bounded buffer, which keeps
-answers in order. Refusals of malformed input end the connection, drained for
-a while first, because a client that is still sending would otherwise see a
-reset instead of the answer.
-
-The way of a hit: `data_received` -> `_head` -> `_request` -> `Desk.admit`,
-then, when it is durable, `settle`.
+A plain head goes straight to the desk (`data_received`); everything else goes
+through `pixelake.collect.framing`. Refusals of malformed input end the
+connection, drained for a while first, because a client that is still sending
+would otherwise see a reset instead of the answer.
 """
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
-import httptools
-
-from pixelake.clock import Clock
-from pixelake.collect.admission import Desk, Group
-from pixelake.collect.keep import Keeper
-from pixelake.collect.pixel import CLOSE, KEEP, STAY, Answers, cors
+from pixelake.collect.framing import Framing, Room
+from pixelake.collect.pixel import CLOSE, KEEP, STAY, cors
+from pixelake.collect.plain import END
+from pixelake.collect.turn import BUSY, Desk, Turn
 from pixelake.dialects.base import Answer, Route
-from pixelake.hit import Hit
 
-END: Final = b"\r\n\r\n"
-CR: Final = 13
-MAX_PIECES: Final = 20_000
-"""Pieces of a body; each costs a call, however small it is."""
 DRAIN_SECONDS: Final = 3.0
 """How long a refused client may go on sending before the connection is closed."""
-_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
-_CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-_EXPECT: Final = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
-_UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
-_UNSAFE: Final = re.compile(rb"[\x80-\xff]")
 _ABSOLUTE: Final = re.compile(rb"^[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
 
 
@@ -47,7 +29,6 @@ class Limits:
 
     max_head: int
     max_body: int
-    max_receiving: int
     header_timeout: float
     idle_timeout: float
     max_connections: int
@@ -59,109 +40,159 @@ class Office:
 
     Attributes:
         desk: takes the hits.
-        keeper: takes the secrets out of them.
         routes: path -> where hits are taken in.
         ready: tells why the process cannot take hits now, or ``""``.
+        badge: target -> the badge it asks for, if its site has one.
+        room: for bodies that are being received.
+        proxied: each connection begins with a PROXY header.
         tick: counts seconds; connections note it, so that a sweep finds those that are too slow.
-        counts: answers by status and reason since somebody last emptied it.
-        receiving: bytes of all bodies that are being received.
         stopping: each connection ends with its next answer.
     """
 
     desk: Desk
-    keeper: Keeper
     routes: Mapping[bytes, Route]
     limits: Limits
-    clock: Clock
     ready: Callable[[], str]
-    answers: Answers = field(default_factory=Answers)
+    badge: Callable[[bytes], bytes | None]
+    room: Room
+    proxied: bool = False
     connections: "set[Connection]" = field(default_factory=set)
-    counts: Counter[tuple[bytes, str]] = field(default_factory=Counter)
     tick: int = 0
-    receiving: int = 0
     stopping: bool = False
+
+    def stop(self) -> None:
+        """From now on each connection ends with its next answer."""
+        self.stopping = True
+        self.desk.stop()
+
+
+class Request(NamedTuple):
+    """What must be known of a request to answer it."""
+
+    method: str = "GET"
+    answer: Answer = Answer.IMAGE
+    keep: bytes = STAY
+    head: bytes = b""
+
+
+PLAIN: Final = Request()
+LAST: Final = Request(keep=CLOSE)
 
 
 class Connection(asyncio.Protocol):
-    """See the module. ``group`` is the group of hits it waits for, or None."""
+    """See the module.
+
+    Attributes:
+        turn: the turn it waits for; None while it has no request in work, `BUSY` while it is occupied otherwise.
+        head: of the request in work, if that is plain. Empty when nothing has come for a while.
+        more: there is something to do behind the answer.
+        address: whom it speaks for: its other end, or whom its PROXY header names.
+        peer: its other end, as a hit may keep it.
+        client: `address`, as a hit may keep it.
+        write: the transport's.
+    """
 
     __slots__ = (
-        "_answer", "_body", "_broken", "_buffer", "_complete", "_eof", "_head_bytes", "_held", "_keep", "_method",
-        "_office", "_parser", "_paused", "_peer", "_pieces", "_rest", "_since", "_transport", "busy", "group",
+        "_broken", "_desk", "_eof", "_framing", "_held", "_office", "_paused", "_request", "_since", "_transport",
+        "address", "client", "head", "more", "peer", "turn", "write",
     )  # fmt: skip
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self.group: Group | None = None
-        self.busy = False  # a request is being received or answered
-        self._since = office.tick  # when it began, or when the last one was answered
-        self._buffer = b""  # the beginning of a head, or what the client sent ahead
-        self._head_bytes = b""
-        self._body: bytearray | None = None  # being received, if not None
-        self._pieces = 0  # in how many pieces it came
-        self._rest = 0  # bytes of the body still to come; -1: chunked
+        self._desk = office.desk
+        self.turn: Turn | None = BUSY if office.proxied else None
+        self.head = b""
+        self.more = False
+        self.address = self.peer = self.client = ""
+        self._request = PLAIN
+        self._framing: Framing | None = None  # made when something is not plain
+        self._since = office.tick  # when it began, or when something was last seen of it
         self._broken = False  # refused for good: whatever comes is thrown away
         self._paused = False  # the client does not read its answers
         self._held = False  # we do not read
         self._eof = False  # the client will send no more
-        self._keep = STAY
-        self._method = "GET"
-        self._answer = Answer.EMPTY
 
     # --- the transport's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client came."""
         self._transport: asyncio.Transport | None = cast(asyncio.Transport, transport)
-        self._peer = _host(transport.get_extra_info("peername"))
-        self._parser = httptools.HttpRequestParser(self)
+        self.write = self._transport.write
         office = self._office
+        self._desk.admission.greet(self, _host(transport.get_extra_info("peername")))
         office.connections.add(self)
         if len(office.connections) > office.limits.max_connections:
             self._refuse_and_close("connections", image=True)
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: usually one plain head."""
+        desk = self._desk
+        if self.turn is None and data.startswith(desk.hot) and data.endswith(END) and len(data) <= desk.max_head:
+            turn = self.turn = desk.open
+            self.head = data
+            turn.plain.append(self)
+            if not turn.scheduled:
+                desk.schedule(turn)
+        elif not self._broken:
+            self._feed(data)
+
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         """The client went. Its hit, if it waits for a commit, stays."""
         self._office.connections.discard(self)
-        self._end_body()
+        self._broken = True
+        self.turn = BUSY
         self._transport = None
-        self.group = None
-        del self._parser  # it refers to us: let the reference count end both
+        del self.write  # it refers to the transport, and that to us: let the reference count end both
+        if self._framing is not None:
+            self._framing.end()
+            self._framing = None
 
     def eof_received(self) -> bool:
         """The client will send no more; whole requests that it has sent still get their answers."""
-        self._eof = True
-        return self.busy and self._body is None and not self._broken
+        self._eof = self.more = True
+        if self._broken or self.turn is None or self._transport is None:
+            return False
+        if not self._waits:
+            self.advance()  # to what was sent ahead; closes, if nothing of that is whole
+        return self._transport.can_write_eof()  # TLS has no half-closed connections
 
     def pause_writing(self) -> None:
         """The client does not read its answers: take no more of its requests."""
         self._paused = True
-        self._hold()
-
-    def _hold(self) -> None:
-        self._held = True
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self.hold()
 
     def resume_writing(self) -> None:
         """It reads again."""
         self._paused = False
-        self._advance()
+        self._go_on()
+
+    # --- what takes too long
+
+    @property
+    def _waits(self) -> bool:
+        """Is a whole request in work?"""
+        return self.turn is not None and self.turn is not BUSY
 
     def sweep(self) -> None:
         """Called each second: end what is silent or too slow."""
-        limits, waited = self._office.limits, self._office.tick - self._since
+        office = self._office
+        limits = office.limits
+        if self.head:  # a plain request came since the last sweep
+            if not self._waits:
+                self.head = b""
+            self._since = office.tick
+        waited = office.tick - self._since
         if self._transport is None:
             return
         if self._broken or self._paused:
             if waited > limits.header_timeout + DRAIN_SECONDS:
                 self._transport.abort()  # it neither reads nor goes
-        elif self.busy and self._body is None:
+        elif self._waits:
             return
-        elif self.busy or self._buffer:
+        elif self.turn is not None:
             if waited > limits.header_timeout:
                 self._refuse_and_close("timeout")
-        elif waited > limits.idle_timeout or self._office.stopping:
+        elif waited > limits.idle_timeout or office.stopping:
             self._transport.close()
 
     def abort(self) -> None:
@@ -169,232 +200,161 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    # --- framing
+    # --- the careful way
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes came: usually one whole head."""
-        if self._broken:
-            return
-        if self._body is not None:
-            self._more_body(data)
-        elif self.busy or self._buffer:
-            self._buffer += data
-            if not self.busy:
-                self._cut()
-            if len(self._buffer) > self._office.limits.max_head and not self._broken:
-                self._hold()
-        else:
+    def careful(self) -> None:
+        """The head that was taken for a plain one is not."""
+        head, self.head = self.head, b""
+        self.turn = None
+        if self._framing is not None:
+            head, self._framing.buffer = head + self._framing.buffer, b""
+        self._feed(head)
+        if self.more and not self._waits:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _feed(self, data: bytes) -> None:
+        framing = self._framing
+        if framing is None:
+            office = self._office
+            framing = self._framing = Framing(
+                self, office.limits.max_head, office.limits.max_body, office.room, proxied=office.proxied
+            )
+        waits = self._waits
+        if waits:
+            self.more = True  # to be looked at behind the answer
+        elif self.turn is None:
+            self.turn = BUSY
             self._since = self._office.tick
-            end = data.find(END)
-            if 0 < end == len(data) - 4 <= self._office.limits.max_head and data[0] != CR:
-                self._head(data)
-            else:
-                self._buffer = data
-                self._cut()
+        framing.feed(data, busy=waits)
+        if self.turn is BUSY and not self._broken and framing.empty:
+            self.turn = None
 
-    def _cut(self) -> bool:
-        """Cut one head off the buffer, if it holds a whole one. Whether more is to come of it, or of the rest."""
-        limit = self._office.limits.max_head
-        buffer = self._buffer = self._buffer.lstrip(b"\r\n")  # RFC 9112 2.2: empty lines before a request
-        end = buffer.find(END)
-        if end > limit or (end < 0 and len(buffer) > limit):
-            self._refuse_and_close("head_too_large")
-        elif end >= 0:
-            self._buffer = buffer[end + 4 :]
-            self._head(buffer[: end + 4])
-        elif buffer and (b"\n\n" in buffer or not buffer[:1].isalpha()):  # can never become a head: do not wait
-            self._refuse_and_close("bad_request")
-        return self.busy or self._broken or END in self._buffer
+    def advance(self) -> None:
+        """The answer is written: go on with what the client sent ahead, or read on."""
+        self.turn = BUSY
+        asyncio.get_running_loop().call_soon(self._go_on)
 
-    def _head(self, head: bytes) -> None:
-        """A whole head: let llhttp judge it, then wait for a body or go on."""
-        self.busy = True
-        self._complete = False
-        self._head_bytes = head
-        try:
-            self._parser.feed_data(head if head.isascii() else _escaped(head))
-        except httptools.HttpParserUpgrade:
-            if not self._without_upgrade(head):
-                return
-        except httptools.HttpParserError:
-            self._refuse_and_close("bad_request")
+    def _go_on(self) -> None:
+        transport, framing = self._transport, self._framing
+        if transport is None or self._broken or self._paused or self._waits:
             return
-        if self._complete:
-            self._request(head, b"")
-        else:
-            self._expect_body(head)
+        if framing is not None and framing.cut():
+            return  # a request: its answer leads back here
+        self.turn = None if framing is None or framing.empty else BUSY
+        self.more = self._eof
+        if self._eof:
+            transport.close()
+        elif self._held:
+            self._held = False
+            transport.resume_reading()
 
-    def _without_upgrade(self, head: bytes) -> bool:
-        """We never upgrade: judge the head as if it had not been asked for. False if it was refused."""
-        self._parser = httptools.HttpRequestParser(self)
-        self._complete = False
-        try:
-            self._parser.feed_data(_UPGRADE.sub(b"\r\nx-upgrade:", _escaped(head)))
-        except (httptools.HttpParserUpgrade, httptools.HttpParserError):  # CONNECT always upgrades
-            self._refuse_and_close("method")
-            return False
-        return True
+    def introduced(self, source: str) -> None:
+        """A PROXY header came; it names `source`, or nobody."""
+        self._desk.admission.greet(self, self.address, source)
 
-    def _expect_body(self, head: bytes) -> None:
-        """The head announces a body.
-
-        A chunked one ends the connection, because llhttp does not say where the next head begins.
-        """
-        chunked = _CHUNKED.search(head) is not None
-        length = _LENGTH.search(head)
-        if not chunked and (length is None or len(length[1]) > 18):
-            self._refuse_and_close("bad_length")
-            return
-        self._rest = -1 if chunked or length is None else int(length[1])
-        if self._rest > self._office.limits.max_body:
-            self._refuse_and_close("body_too_large")
-            return
-        self._body = bytearray()
-        self._pieces = 0
-        if self._buffer:
-            data, self._buffer = self._buffer, b""
-            self._more_body(data)
-        elif _EXPECT.search(head) and self._transport is not None:
+    def go_on(self) -> None:
+        """The client waits for a word before it sends the body."""
+        if self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _more_body(self, data: bytes) -> None:
-        if self._rest >= 0:
-            data, self._buffer = data[: self._rest], data[self._rest :]
-            self._rest -= len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            if not self._complete:  # what follows a whole body is another matter
-                self._refuse_and_close("bad_request")
-                return
-        limits, body = self._office.limits, self._body or b""
-        if len(body) > limits.max_body or self._pieces > MAX_PIECES:
-            self._refuse_and_close("body_too_large")
-        elif self._complete:
-            self._end_body()
-            if self._rest < 0:
-                self._keep = CLOSE
-            self._request(self._head_bytes, bytes(body))
-        elif self._office.receiving > limits.max_receiving:
-            self._refuse_and_close("busy")
+    def hold(self) -> None:
+        """Read no more for now."""
+        self._held = self.more = True
+        if self._transport is not None:
+            self._transport.pause_reading()
 
-    def _end_body(self) -> None:
-        if self._body is not None:
-            self._office.receiving -= len(self._body)
-            self._body = None
+    def refuse(self, reason: str, head: bytes = b"") -> None:
+        """What came is no request, or too much."""
+        self._request = Request("HEAD" if head.startswith(b"HEAD ") else "GET", head=head)
+        self._refuse_and_close(reason)
 
-    # --- llhttp's side
-
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body, without its chunk framing."""
-        if self._body is not None and not self._complete:
-            self._body += data
-            self._pieces += 1
-            self._office.receiving += len(data)
-
-    def on_message_complete(self) -> None:
-        """The request is whole."""
-        if not self._complete:
-            self._complete = True
-            self._keep = STAY if self._parser.should_keep_alive() else CLOSE
-
-    # --- one request
-
-    def _request(self, head: bytes, body: bytes) -> None:
-        """A whole request: find its route, make it a hit, hand it to the desk."""
-        office = self._office
-        line_end = head.find(b"\r\n")
-        try:
-            raw_method, target, version = head[:line_end].split(b" ")
-        except ValueError:
-            self._refuse_and_close("http_version")
+    def request(self, head: bytes, body: bytes, *, keep_alive: bool) -> None:
+        """A whole request: find its route, hand it to the desk."""
+        line = head[: head.find(b"\r\n")]
+        if line.count(b" ") != 2:  # llhttp takes several blanks for one, and a line without a version for HTTP/0.9
+            self.refuse("bad_request" if line.count(b" ") > 2 else "http_version", head)
             return
-        if version != b"HTTP/1.1":
-            if version != b"HTTP/1.0":
-                self._refuse_and_close("http_version")
-                return
-            if self._keep is STAY:
-                self._keep = KEEP
-        method = self._method = raw_method.decode()
-        path, mark, _ = target.partition(b"?")
-        route = office.routes.get(path)
-        if route is None or not mark:  # rarely; and the root is a pixel only with a query
-            path, route = _route(office.routes, target)
+        raw_method, target, version = line.split(b" ")
+        if version not in (b"HTTP/1.1", b"HTTP/1.0"):
+            self.refuse("http_version", head)
+            return
+        keep = CLOSE if not keep_alive or self._office.stopping else STAY if version == b"HTTP/1.1" else KEEP
+        path, route = _route(self._office.routes, target)
+        method = raw_method.decode()
         if route is None or raw_method not in route.methods:
+            self._request = Request(method, Answer.EMPTY, keep, head)
             self._no_hit(path, route)
             return
-        self._answer = route.answer
-        now, peer, keeper = office.clock.now(), self._peer, office.keeper
-        if body:
-            body = keeper.body(body)
-        hit = Hit(now, peer, peer, method, keeper.target(target), keeper.headers(head, line_end), body)
-        reason = office.desk.admit(hit, self)
-        if reason:
-            self.settle(reason)
-
-    def settle(self, reason: str) -> None:
-        """The desk's word: the hit is durable (no reason), or why it is not known to be."""
-        if self._office.stopping:
-            self._keep = CLOSE
-        answers = self._office.answers
-        if self._answer is Answer.IMAGE:
-            if reason:
-                self._send(answers.refusal(reason, self._keep, image=True, method=self._method), reason)
-            else:
-                self._send(answers.image(self._method, self._keep), "")
-        elif reason:
-            extra = cors(self._head_bytes)
-            self._send(answers.refusal(reason, self._keep, method=self._method, extra=extra), reason)
-        else:
-            self._send(answers.empty(self._head_bytes, self._keep), "")
-
-    def _no_hit(self, path: bytes, route: Route | None) -> None:
-        """Health, preflight, an unknown path, a wrong method."""
-        answers, method, keep = self._office.answers, self._method, self._keep
-        if route is None:
-            reason = self._office.ready() if path == b"/ready" else "" if path == b"/health" else "no_route"
-            if reason:
-                self._send(answers.refusal(reason, keep, method=method), reason)
-            else:
-                self._send(answers.text("200 OK", "ok", keep, method=method), "")
-            return
-        allowed = b", ".join([*sorted(route.methods), b"OPTIONS"])
-        if method == "OPTIONS":
-            self._send(answers.preflight(self._head_bytes, allowed, keep), "")
-        else:
-            extra = b"Allow: " + allowed + b"\r\n"
-            self._send(answers.refusal("method", keep, method=method, extra=extra), "method")
+        self._request = Request(method, route.answer, keep, head)
+        self._desk.add(self, head, body)
 
     # --- answers
 
-    def _send(self, answer: bytes, reason: str) -> None:
-        office = self._office
-        office.counts[answer[9:12], reason] += 1
-        self.busy = False
-        self._since = office.tick
-        transport = self._transport
-        if transport is None:
-            return
-        transport.write(answer)
-        if self._keep is CLOSE:
-            self._broken = True
-            transport.close()
-        elif self._buffer or self._held:
-            asyncio.get_running_loop().call_soon(self._advance)
-        elif self._eof:
-            transport.close()
+    def close_after(self) -> None:
+        """The request in work is the last one of this connection."""
+        self._request = LAST
 
-    def _advance(self) -> None:
-        """Go on with what the client sent ahead, or read on."""
-        if self.busy or self._broken or self._paused or self._transport is None:
-            return
-        if self._buffer and self._cut():
-            return
-        if self._eof:
+    def finish(self, answer: bytes) -> None:
+        """Send the answer, and close."""
+        self._broken = True
+        self.turn = BUSY
+        self.write(answer)
+        if self._transport is not None:
             self._transport.close()
-        elif self._held:
-            self._held = False
-            self._transport.resume_reading()
+
+    def settle(self, reason: str, retry_after: int | None = None) -> None:
+        """The hit is durable (no reason), or why it is not known to be; `retry_after` seconds it would be, perhaps."""
+        method, answer, keep, head = self._request
+        self.head = self.head[:1]  # who has much and is refused must not take the memory
+        if self._office.stopping:
+            keep = CLOSE
+        answers = self._desk.answers
+        if reason:
+            image = answer is not Answer.EMPTY
+            extra = b"" if image else cors(head)
+            text = answers.refusal(reason, keep, image=image, method=method, extra=extra, retry_after=retry_after)
+        elif answer is Answer.IMAGE:
+            text = answers.image(method, keep)
+        elif answer is Answer.PNG:
+            text = answers.png(method, keep)
+        elif answer is Answer.BADGE:
+            text = answers.badge(method, keep, self._office.badge(head.split(b" ", 2)[1]))
+        else:
+            text = answers.empty(head, keep)
+        self._send(text, reason, keep)
+
+    def _no_hit(self, path: bytes, route: Route | None) -> None:
+        """Health, preflight, an unknown path, a wrong method."""
+        method, _, keep, head = self._request
+        answers = self._desk.answers
+        if route is None:
+            reason = self._office.ready() if path == b"/ready" else "" if path == b"/health" else "no_route"
+            if reason:
+                self._send(answers.refusal(reason, keep, method=method), reason, keep)
+            else:
+                self._send(answers.text("200 OK", "ok", keep, method=method), "", keep)
+            return
+        allowed = b", ".join([*sorted(route.methods), b"OPTIONS"])
+        if method == "OPTIONS":
+            self._send(answers.preflight(head, allowed, keep), "", keep)
+        else:
+            extra = b"Allow: " + allowed + b"\r\n"
+            self._send(answers.refusal("method", keep, method=method, extra=extra), "method", keep)
+
+    def _send(self, answer: bytes, reason: str, keep: bytes) -> None:
+        self._desk.counts[answer[9:12], reason] += 1
+        self.turn = None
+        self._request = PLAIN
+        self._since = self._office.tick
+        if self._transport is None:
+            return
+        self._transport.write(answer)
+        if keep is CLOSE:
+            self._broken = True
+            self.turn = BUSY
+            self._transport.close()
+        elif self.more or (self._framing is not None and self._framing.buffer):
+            self.advance()
 
     def _refuse_and_close(self, reason: str, *, image: bool = False) -> None:
         """Answer, say no more, and read on for a while without listening.
@@ -403,14 +363,16 @@ class Connection(asyncio.Protocol):
         sending, before it has read the answer.
         """
         self._broken = True
-        self._buffer = b""
-        self._end_body()
+        self.turn = BUSY
+        if self._framing is not None:
+            self._framing.drop()
         transport = self._transport
         if transport is None:
             return
-        extra = b"" if image else cors(self._head_bytes)
-        answer = self._office.answers.refusal(reason, CLOSE, image=image, extra=extra)
-        self._office.counts[answer[9:12], reason] += 1
+        method, _, _, head = self._request
+        extra = b"" if image else cors(head)
+        answer = self._desk.answers.refusal(reason, CLOSE, image=image, method=method, extra=extra)
+        self._desk.counts[answer[9:12], reason] += 1
         transport.write(answer)
         if transport.can_write_eof():
             transport.write_eof()
@@ -427,12 +389,6 @@ def _route(routes: Mapping[bytes, Route], target: bytes) -> tuple[bytes, Route |
             return _route(routes, b"/" + target[absolute.end() :].removeprefix(b"/"))
         return path, None
     return (path, None) if path == b"/" and not mark else (path, route)
-
-
-def _escaped(head: bytes) -> bytes:
-    """The head as llhttp takes it: no byte above 127 in the target. Browsers escape those, curl does not."""
-    line_end = head.find(b"\r\n")
-    return _UNSAFE.sub(lambda byte: b"%%%02X" % ord(byte[0]), head[:line_end]) + head[line_end:]
 
 
 def _host(peername: object) -> str:

@@ -26,6 +26,10 @@ class Answer(Enum):
 
     IMAGE = "image"
     """200 with the GIF; refusals carry the GIF too."""
+    PNG = "png"
+    """200 with a PNG; refusals carry the GIF."""
+    BADGE = "badge"
+    """200 with the site's badge (SVG), or with the GIF if it has none; refusals carry the GIF."""
     EMPTY = "empty"
     """204; refusals have a line of text."""
 

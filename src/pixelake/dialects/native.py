@@ -1,5 +1,7 @@
 """The native dialect: query names on an image, or JSON, NDJSON and forms on ``/events``.
 
+What a badge's image is asked for with is an event ``badge``, so that it is no view of a page.
+
 Names are matched exactly, then in lower case; what is neither a native name
 nor an alias of one is a property and keeps its own spelling.
 """
@@ -39,11 +41,20 @@ NAMES: Final = (
 
 _IMAGES: Final = (b"/pixel.gif", b"/pixel", b"/p.gif", b"/trackingpixel")
 _VIEW: Final = frozenset({b"GET", b"HEAD"})
+BADGE: Final = b"/badge.svg"
 
 ROUTES: Final = (
     *(Route(path, _VIEW, Answer.IMAGE) for path in _IMAGES),
+    Route(b"/pixel.png", _VIEW, Answer.PNG),
+    Route(b"/204", _VIEW, Answer.EMPTY),
+    Route(BADGE, _VIEW, Answer.BADGE),
     Route(b"/events", frozenset({b"POST"}), Answer.EMPTY),
 )
+
+
+def names(aliases: Mapping[str, str]) -> Mapping[str, str]:
+    """Every name with a meaning -> the native name."""
+    return {name: name for name in NAMES} | {"tz": "timezone"} | dict(aliases)
 
 
 class Native:
@@ -53,7 +64,7 @@ class Native:
     routes: Sequence[Route] = ROUTES
 
     def __init__(self, aliases: Mapping[str, str]) -> None:
-        self._names = {name: name for name in NAMES} | {"tz": "timezone"} | dict(aliases)
+        self._names = names(aliases)
 
     def decode(self, hit: Hit) -> Sequence[Element]:
         """The elements of a hit.
@@ -62,10 +73,12 @@ class Native:
         defaults, and is the event if there is no body. A body on anything but
         a POST is not looked at.
         """
-        query = hit.target.partition(b"?")[2]
+        path, _, query = hit.target.partition(b"?")
         if query.count(b"&") >= MAX_VALUES:
             return (Element({}, (Fault("too_many", "query", f"more than {MAX_VALUES} fields"),)),)
         values = parse_query(query, self._names)
+        if path.endswith(BADGE) and not values.get("event", [""])[0]:
+            values["event"] = ["badge"]
         if hit.method != "POST" or (not hit.body and values):
             return (Element(values),)
         content_type, encoding = type_and_encoding(hit.headers)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from random import Random
-from urllib.parse import urlsplit
 
 from pixelake.clock import SYSTEM
+from pixelake.operate.listen import connection
 from pixelake.testing import Request, traffic
 
 _PAGE = """<!doctype html>
@@ -60,15 +60,14 @@ def send_visitors(url: str, rate: float, random: Random, count: int | None = Non
 
 
 def _send(url: str, request: Request) -> bool:
-    place = urlsplit(url)
     # on Linux the whole of 127.0.0.0/8 is ours, so that visitors differ in address; elsewhere only in user agent
     for source in ((request.address, 0), None):
-        connection = HTTPConnection(place.hostname or "127.0.0.1", place.port, timeout=5.0, source_address=source)
+        visit = connection(url, 5.0, source)
         try:
-            connection.request("GET", request.target, headers=request.headers)
-            return connection.getresponse().status == HTTPStatus.OK
+            visit.request("GET", request.target, headers=request.headers)
+            return visit.getresponse().status == HTTPStatus.OK
         except (OSError, HTTPException):
             continue
         finally:
-            connection.close()
+            visit.close()
     return False

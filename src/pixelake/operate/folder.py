@@ -9,8 +9,9 @@
       run/           where the running processes count; worth nothing once they have ended
       stream/  lake/events/  lake/rejects/  live/  seen/  registry/
 
-``live/`` may be deleted: what was shown of the last days is forgotten. So may
-``seen/``, but the owners of event ids are then known as far as the lake tells.
+``live/`` may be deleted: what was shown of the last days is forgotten, and
+badges count again what the lake holds. So may ``seen/``, but the owners of
+event ids are then known as far as the lake tells.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,9 +23,11 @@ from pixelake.clock import SYSTEM, Clock
 from pixelake.disk import Flock, sync
 from pixelake.errors import DataFolderError, FolderInUse, FolderVersion
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version of a data folder that this program writes."""
-MIGRATIONS: Final[Mapping[int, Callable[[Path], None]]] = {}
+MIGRATIONS: Final[Mapping[int, Callable[[Path], None]]] = {
+    1: lambda _: None,  # hits were written in another way, which is still read; but who knows only that must keep out
+}
 """How a folder of each older version becomes the next one. Each may be repeated after a crash."""
 ROLES: Final = ("collect", "consume", "web")
 """What can work in a folder; each only once."""

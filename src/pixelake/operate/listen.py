@@ -2,9 +2,11 @@
 
 import errno
 import socket
+import ssl
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
+from urllib.parse import urlsplit
 
 from pixelake.clock import SYSTEM, Clock
 from pixelake.errors import PortInUse
@@ -72,17 +74,36 @@ def everywhere(address: str) -> bool:
 
 def pixel_url(settings: Settings) -> str:
     """How the pixel is reached from outside, as far as the settings tell; else from this machine."""
-    return settings.public_url.rstrip("/") or f"http://{reachable(settings.collect)}"
+    return settings.public_url.rstrip("/") or url_of(settings, "collect")
 
 
-def healthy(listener: socket.socket, timeout: float = 5.0) -> bool:
-    """Whether somebody answers behind the socket; it accepts long before there is anybody."""
-    host, port = reachable(address_of(listener)).rsplit(":", 1)
-    connection = HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
+def url_of(settings: Settings, role: str) -> str:
+    """How a role that listens is reached from this machine."""
+    secure = role == "collect" and settings.tls_certificate
+    return f"{'https' if secure else 'http'}://{reachable(getattr(settings, role))}"
+
+
+def connection(url: str, timeout: float, source: tuple[str, int] | None = None) -> HTTPConnection:
+    """A connection to a server of this machine; its certificate is for the name that others know it by."""
+    place = urlsplit(url)
+    host = place.hostname or ""
+    if place.scheme != "https":
+        return HTTPConnection(host, place.port, timeout, source)
+    unverified = ssl._create_unverified_context()  # noqa: S323, SLF001 - we ask ourselves, by address
+    return HTTPSConnection(host, place.port, timeout=timeout, source_address=source, context=unverified)
+
+
+def healthy(url: str, timeout: float = 5.0) -> bool:
+    """Whether somebody answers at that address; its socket accepts long before there is anybody.
+
+    Who asks for a PROXY header answers, too: only a load balancer could say more.
+    """
+    asked = connection(url, timeout)
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == HTTPStatus.OK
+        asked.request("GET", "/health")
+        answer = asked.getresponse()
+        return answer.status == HTTPStatus.OK or answer.getheader("X-Pixelake") == "proxy_header"
     except (OSError, HTTPException):
         return False
     finally:
-        connection.close()
+        asked.close()

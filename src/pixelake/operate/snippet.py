@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from pixelake.transform.validate import validate
 
-KINDS: Final = ("page", "email", "amp")
+KINDS: Final = ("page", "email", "amp", "badge")
 """What a tag can be for."""
 
 
@@ -26,9 +26,13 @@ def snippet(url: str, site: str, kind: str = "page") -> str:
 
     A page's tag sends the page's address as referrer where the browser's
     default would cut it down to the origin. Mail programs send none anyway,
-    and load no scripts; AMP has a component of its own.
+    and load no scripts; AMP has a component of its own. A badge's tag also does
+    in Markdown.
     """
-    source = escape(f"{url.rstrip('/')}/pixel.gif?{urlencode({'site': site})}", quote=True)
+    path = "badge.svg" if kind == "badge" else "pixel.gif"
+    source = escape(f"{url.rstrip('/')}/{path}?{urlencode({'site': site})}", quote=True)
+    if kind == "badge":
+        return f'<img src="{source}" alt="views">'
     if kind == "amp":
         return f'<amp-pixel src="{source}" layout="nodisplay"></amp-pixel>'
     if kind == "email":

@@ -1,11 +1,12 @@
 """Where every hit is: the two sums, how far behind the lake is, and what is wrong with it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from pixelake.clock import SECOND, SYSTEM, Clock
-from pixelake.stream.base import Partition, Position, Watcher
+from pixelake.operate.notices import Notice
+from pixelake.stream.base import Extent, Partition, Position, Watcher
 from pixelake.warehouse.lake import LakeReader
 
 LOOKS: Final = 3
@@ -23,7 +24,7 @@ class Status:
         accepted: hits that are or were durable in the stream.
         in_stream: those of them that wait for the lake.
         settled: those of them that are through.
-        missed: those of them that the stream no longer had when the lake wanted them.
+        missed: those of them that the stream no longer had, or could not read, when the lake wanted them.
         outcomes: what the settled hits became; a body of many elements is one hit and many outcomes.
         in_lake: events in the lake, in files that are there.
         rejected: rejects in the lake, in files that are there.
@@ -31,8 +32,11 @@ class Status:
         removed: events erased, expired or purged since.
         lag_seconds: age of the oldest hit that waits for the lake; 0 if none does.
         oldest_hit_age_seconds: age of the oldest hit that the stream still holds; 0 if it holds none.
-        damaged: files that the lake needs and that are missing or damaged.
-        set_aside: folders of what the lake put out of the way because a power cut broke it.
+        damaged: files that the lake or the stream needs and that are missing or damaged.
+        set_aside: folders of what lake and stream put out of the way because it was broken.
+        notices: what roles have noticed during the last day.
+        evidence: those of `set_aside` that tell of lost hits, and must be kept.
+        lost_behind: partitions of which nobody knows how many hits are lost, each with its last known position.
     """
 
     accepted: int
@@ -48,11 +52,14 @@ class Status:
     missed: int
     damaged: Sequence[str]
     set_aside: Sequence[str]
+    notices: Sequence[Notice] = field(default_factory=list)
+    evidence: Sequence[str] = ()
+    lost_behind: Mapping[Partition, Position] = field(default_factory=dict)
 
     @property
     def hits_hold(self) -> bool:
         """Whether every accepted hit is somewhere."""
-        return self.accepted == self.in_stream + self.settled
+        return self.accepted == self.in_stream + self.settled and not self.lost_behind
 
     @property
     def outcomes_hold(self) -> bool:
@@ -62,17 +69,29 @@ class Status:
     @property
     def troubles(self) -> Sequence[str]:
         """What somebody should look at, a line each; none if all is well."""
-        lost = [f"{self.missed:,} hits are lost: the stream no longer had them for the lake"] * bool(self.missed)
+        lost = [f"{self.missed:,} hits are lost: the stream does not have them any more"] * bool(self.missed)
         damaged = [f"{path} is missing or damaged: restore it from a backup" for path in self.damaged]
-        aside = [
-            f"{path} holds what a power cut broke: remove it if you do not need it for an inquiry"
-            for path in self.set_aside
+        aside = [f"{path} holds what was found broken: {self._advice(path)}" for path in self.set_aside]
+        return [*lost, *self._unknown, *damaged, *aside, *(notice.text for notice in self.notices)]
+
+    @property
+    def _unknown(self) -> Sequence[str]:
+        """The losses that nobody can count, a line each."""
+        return [
+            f"an unknown number of hits behind position {position} of partition {partition} are lost"
+            for partition, position in self.lost_behind.items()
         ]
-        return [*lost, *damaged, *aside]
+
+    def _advice(self, path: str) -> str:
+        if path in self.evidence:
+            return "keep it, nothing else tells which hits are lost"
+        return "remove it if you do not need it for an inquiry"
 
     def as_dict(self) -> dict[str, Any]:
-        """The counts by their names."""
-        return asdict(self)
+        """The counts by their names; what cannot be counted is told among what is damaged."""
+        found = asdict(self) | {"damaged": [*self.damaged, *self._unknown]}
+        del found["evidence"], found["lost_behind"]
+        return found
 
 
 def as_text(found: Status) -> str:
@@ -119,24 +138,45 @@ def _look(lake: LakeReader, stream: Watcher, clock: Clock) -> Status:
     """
     sums = lake.sums()
     settled = {partition: progress.position for partition, progress in sums.progress.items()}
-    held = [extent for extent in stream.extents() if extent.first <= extent.last]
-    waiting = [(each, max(each.first, settled.get(each.partition, 0) + 1)) for each in held]
-    waiting = [(each, first) for each, first in waiting if first <= each.last]
+    extents = stream.extents()
+    held = {each.partition: each.first for each in extents if each.first <= each.last}
+    open_ends = [each for each in extents if each.last > settled.get(each.partition, 0)]
+    waiting = {each.partition: _waiting(each, settled.get(each.partition, 0)) for each in open_ends}
     return Status(
-        accepted=sum((settled | {each.partition: each.last for each, _ in waiting}).values()),
-        in_stream=sum(each.last - first + 1 for each, first in waiting),
+        accepted=sum((settled | {each.partition: each.last for each in open_ends}).values()),
+        in_stream=sum(len(places) for ranges in waiting.values() for places in ranges),
         settled=sum(settled.values()) - sums.missed,
         outcomes=sums.outcomes,
         in_lake=sums.in_lake,
         rejected=sums.rejected,
         withheld=sums.withheld,
         removed=sums.removed,
-        lag_seconds=_oldest_age(stream, {each.partition: first for each, first in waiting}, clock),
-        oldest_hit_age_seconds=_oldest_age(stream, {each.partition: each.first for each in held}, clock),
-        missed=sums.missed,
-        damaged=[str(path) for path in sums.damaged],
-        set_aside=[str(path) for path in lake.set_aside()],
+        lag_seconds=_oldest_age(stream, {name: places[0].start for name, places in waiting.items() if places}, clock),
+        oldest_hit_age_seconds=_oldest_age(stream, held, clock),
+        missed=sums.missed + sum(_lost(each, settled.get(each.partition, 0)) for each in open_ends),
+        damaged=[*map(str, sums.damaged), *(path for each in extents for path in each.damaged)],
+        set_aside=[*map(str, lake.set_aside()), *(path for each in extents for path in each.set_aside)],
+        evidence=[path for each in extents for path in each.evidence],
+        lost_behind={
+            each.partition: max(each.lost_behind, settled.get(each.partition, 0))
+            for each in extents
+            if each.lost_behind is not None
+        },
     )
+
+
+def _waiting(held: Extent, settled: Position) -> Sequence[range]:
+    """The positions behind `settled` that are held and can be read."""
+    start, ranges = max(held.first, settled + 1), []
+    for first, last in sorted(held.lost):
+        ranges.append(range(start, min(first, held.last + 1)))
+        start = max(start, last + 1)
+    return [places for places in (*ranges, range(start, held.last + 1)) if places]
+
+
+def _lost(held: Extent, settled: Position) -> int:
+    """How many positions behind `settled` were found damaged. The lake counts the others itself."""
+    return sum(max(0, last - max(first - 1, settled)) for first, last in held.lost)
 
 
 def _oldest_age(stream: Watcher, places: Mapping[Partition, Position], clock: Clock) -> float:

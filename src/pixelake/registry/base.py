@@ -4,10 +4,10 @@ Processes hold a frozen `Snapshot` and look for a newer one each second; the
 hot path reads only that.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,52 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The registry at one moment. ``version`` grows with every change."""
+    """The registry at one moment.
+
+    Attributes:
+        version: grows with every change of what people declare.
+        sites: by name.
+        badges: the sites that have a badge -> the count that it shows, as last published.
+    """
 
     version: int
     sites: Mapping[str, Site]
+    badges: Mapping[str, int] = field(default_factory=dict)
+
+
+class Advice(NamedTuple):
+    """What to do about something that a role has noticed.
+
+    Attributes:
+        level: ``error``: the figures are wrong until somebody acts; ``warning``: somebody should look.
+        text: what is wrong, with ``{detail}`` for where.
+        setting: the one to set; empty if it is none.
+    """
+
+    level: str
+    text: str
+    setting: str
+
+
+UNDECLARED_PROXY: Final = "undeclared_proxy"
+NOTICES: Final[Mapping[str, Advice]] = {
+    UNDECLARED_PROXY: Advice(
+        "error",
+        "forwarding headers come from {detail} and are not believed, so that everybody has the address of the sender:"
+        " if that is a proxy of yours, name it in trusted_proxies",
+        "trusted_proxies",
+    ),
+}
+"""Code -> what it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something a role noticed: a code of `NOTICES`, where, and when it was last so (µs UTC)."""
+
+    code: str
+    detail: str
+    at: int
 
 
 class Registry(Protocol):
@@ -45,6 +87,10 @@ class Registry(Protocol):
         """Make sites of unknown names, in the default zone. Known ones stay as they are."""
         ...
 
+    def publish_badges(self, counts: Mapping[str, int]) -> None:
+        """Let the badges of these sites show these counts. Sites without a badge get none by it."""
+        ...
+
     def salts(self, days: Iterable[date]) -> Mapping[date, bytes]:
         """The salt (32 bytes) of each calendar day; one salt serves all sites.
 
@@ -56,4 +102,15 @@ class Registry(Protocol):
 
     def secret(self, name: str) -> str:
         """A random secret of this installation (the dashboard's token), made when first asked for."""
+        ...
+
+    def notice(self, code: str, detail: str, at: int) -> None:
+        """Remember that something was so at that moment (µs UTC). The last moment of each code and detail is kept.
+
+        Of a code only some details are kept, the latest.
+        """
+        ...
+
+    def noticed(self, since: int) -> Sequence[Noticed]:
+        """What was so since that moment (µs UTC), the latest first."""
         ...

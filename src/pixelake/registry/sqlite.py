@@ -4,9 +4,11 @@
 
     meta     one row: the version, which grows with every change of what a snapshot shows
     zones    site, from (µs UTC), IANA zone: the dated history; a site is a name with a zone from 0
+    badges   site, count, when it was published (µs UTC; every change a later one): the sites that have a badge
     salts    day, salt; an empty one was destroyed, and its row stays so that it is never made again
     due      day, when it was first seen to be due (µs UTC)
     secrets  name, value
+    notices  code, detail, when it was last so (µs UTC)
 
 WAL with ``synchronous=FULL``: what was answered survives a power cut. The
 folder and the file are for the owner's eyes only: salts and secrets are in it.
@@ -19,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -28,12 +31,14 @@ from zoneinfo import ZoneInfo
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.disk import sync
 from pixelake.errors import RegistryUnavailable, SettingsError
-from pixelake.registry.base import Site, Snapshot
+from pixelake.registry.base import Noticed, Site, Snapshot
 
 T = TypeVar("T")
 
 MAX_SITES: Final = 100_000
 """Sites are open by default; beyond so many, new names are kept on events but no longer made sites."""
+MAX_DETAILS: Final = 16
+"""Of a notice: it is for people to read."""
 SALT_BYTES: Final = 32
 SECOND_LOOK: Final = 3_600 * SECOND
 """A salt must be due at two looks so far apart: a clock that was wrong for a while must not cost today's."""
@@ -47,9 +52,12 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS meta(version INTEGER NOT NULL)",
     "INSERT INTO meta SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta)",
     "CREATE TABLE IF NOT EXISTS zones(site TEXT, start INTEGER, zone TEXT NOT NULL, PRIMARY KEY(site, start))",
+    "CREATE TABLE IF NOT EXISTS badges(site TEXT PRIMARY KEY, count INTEGER NOT NULL, published INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS badges_by_time ON badges(published)",
     "CREATE TABLE IF NOT EXISTS salts(day TEXT PRIMARY KEY, salt BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS due(day TEXT PRIMARY KEY, seen INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS secrets(name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS notices(code TEXT, detail TEXT, at INTEGER NOT NULL, PRIMARY KEY(code, detail))",
 )
 
 
@@ -80,6 +88,7 @@ class SqliteRegistry:
         self._clock = clock
         self._lock = threading.RLock()
         self._snapshot: Snapshot | None = None
+        self._published = -1  # when the newest count of the snapshot was
         self._database = self._reported(lambda: _open(path))
 
     def snapshot(self) -> Snapshot:
@@ -103,6 +112,21 @@ class SqliteRegistry:
         self.add_sites([site])
         self._change("INSERT OR REPLACE INTO zones VALUES (?, ?, ?)", [(site, start, _known_zone(zone))])
 
+    def set_badge(self, site: str, has: bool) -> None:
+        """Give the site a badge, or take it away. The site is made if it is unknown. A new badge shows 0 at first."""
+        self.add_sites([site])
+        if has:
+            self._change("INSERT OR IGNORE INTO badges VALUES (?, 0, 0)", [(site,)])
+        else:
+            self._change("DELETE FROM badges WHERE site = ?", [(site,)])
+
+    def publish_badges(self, counts: Mapping[str, int]) -> None:
+        """Let the badges of these sites show these counts. Sites without a badge get none by it."""
+        shown = self.snapshot().badges
+        new = {site: count for site, count in counts.items() if shown.get(site, count) != count}
+        if new:
+            self._reported(lambda: self._in_transaction(lambda: self._publish(new)))
+
     def salts(self, days: Iterable[date]) -> Mapping[date, bytes]:
         """The salt of each day, made if it is new; none for days that are due."""
         alive = [day for day in dict.fromkeys(days) if not self._is_due(day, self._clock.now())]
@@ -121,16 +145,39 @@ class SqliteRegistry:
         """A random secret, made when it is first asked for."""
         return self._reported(lambda: self._secret(name))
 
+    def notice(self, code: str, detail: str, at: int) -> None:
+        """Remember that something was so at that moment (µs UTC). Of a code the latest `MAX_DETAILS` are kept."""
+        self._reported(lambda: self._in_transaction(lambda: self._notice(code, detail, at)))
+
+    def noticed(self, since: int) -> Sequence[Noticed]:
+        """What was so since that moment (µs UTC), the latest first."""
+        query = "SELECT code, detail, at FROM notices WHERE at >= ? ORDER BY at DESC, code, detail"
+        return self._reported(lambda: [Noticed(*row) for row in self._database.execute(query, (since,))])
+
     def close(self) -> None:
         """Close the file. May never be called."""
         with self._lock:
             self._database.close()
 
     def _look(self) -> Snapshot:
-        (version,) = self._database.execute("SELECT version FROM meta").fetchone()
+        query = "SELECT version, (SELECT max(published) FROM badges) FROM meta"
+        version, published = self._database.execute(query).fetchone()
         if self._snapshot is None or self._snapshot.version != version:
             self._snapshot = self._in_transaction(self._read, "BEGIN")
+            self._published = published
+        elif self._published != published:  # sites are many and counts change all the time
+            self._snapshot = replace(self._snapshot, badges=self._read_badges())
+            self._published = published
         return self._snapshot
+
+    def _read_badges(self) -> Mapping[str, int]:
+        return MappingProxyType(dict(self._database.execute("SELECT site, count FROM badges")))
+
+    def _publish(self, counts: Mapping[str, int]) -> None:
+        (last,) = self._database.execute("SELECT coalesce(max(published), 0) FROM badges").fetchone()
+        moment = max(self._clock.now(), last + 1)
+        rows = [(count, moment, site) for site, count in counts.items()]
+        self._database.executemany("UPDATE badges SET count = ?, published = ? WHERE site = ?", rows)
 
     def _read(self) -> Snapshot:
         (version,) = self._database.execute("SELECT version FROM meta").fetchone()
@@ -138,7 +185,7 @@ class SqliteRegistry:
         for site, start, zone in self._database.execute("SELECT site, start, zone FROM zones ORDER BY site, start"):
             zones.setdefault(site, []).append((start, zone))
         sites = {name: Site(name, tuple(history)) for name, history in zones.items()}
-        return Snapshot(version, MappingProxyType(sites))
+        return Snapshot(version, MappingProxyType(sites), self._read_badges())
 
     def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         def change() -> None:
@@ -195,6 +242,14 @@ class SqliteRegistry:
             self._in_transaction(lambda: self._database.execute(insert, (name, value)))
             row = self._database.execute(query, (name,)).fetchone()
         return str(row[0])
+
+    def _notice(self, code: str, detail: str, at: int) -> None:
+        self._database.execute("INSERT OR REPLACE INTO notices VALUES (?, ?, ?)", (code, detail, at))
+        self._database.execute(
+            "DELETE FROM notices WHERE code = ?1 AND detail NOT IN"
+            " (SELECT detail FROM notices WHERE code = ?1 ORDER BY at DESC LIMIT ?2)",
+            (code, MAX_DETAILS),
+        )
 
     def _in_transaction(self, action: Callable[[], T], begin: str = "BEGIN IMMEDIATE") -> T:
         self._database.execute(begin)

@@ -5,7 +5,7 @@ receipt handle) stay in it. `tests/contract/` holds every backend to what is
 said here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -40,20 +40,32 @@ class Batch:
 class Extent(NamedTuple):
     """What a stream still holds of one partition: positions ``first`` to ``last``, both included.
 
-    ``last`` is the number of hits ever accepted by it; ``first > last`` if it holds none.
+    ``last`` is the number of hits ever accepted by it. If it holds none any more, ``first > last``, and that is all.
+
+    Attributes:
+        lost: ranges of positions up to ``last``, first and last, whose hits were found damaged and are there no more.
+        damaged: where damage was found that nobody has set aside yet; hits behind ``last`` may be among it.
+        set_aside: where it was put out of the way.
+        evidence: those of `set_aside` with which hits were lost; nothing else tells of them.
+        lost_behind: hits behind this position are lost too, and nobody knows how many; None if there are no such.
     """
 
     partition: Partition
     first: Position
     last: Position
     bytes: int
+    lost: Sequence[tuple[Position, Position]] = ()
+    damaged: Sequence[str] = ()
+    set_aside: Sequence[str] = ()
+    evidence: Sequence[str] = ()
+    lost_behind: Position | None = None
 
 
 class Writer(Protocol):
     """Where the collector puts hits. One writer owns one partition."""
 
-    async def append(self, hits: Sequence[Hit]) -> None:
-        """Return only once every hit is durable.
+    def append(self, hits: Sequence[Hit]) -> Awaitable[None]:
+        """Done only once every hit is durable. To be called in an event loop.
 
         Concurrent calls are expected and share one commit.
 
@@ -77,10 +89,11 @@ class Reader(Protocol):
         """The next hits of some partition, at most `limit`; or None after `wait` seconds.
 
         Partitions take turns. Reading goes on behind the last batch returned; a
-        new reader begins behind what its group committed.
+        new reader begins behind what its group committed. Positions whose hits
+        are lost are passed over: the next batch begins behind them.
 
         Raises:
-            StreamError: a stored group cannot be read.
+            StreamError: some partition cannot be read just now; whoever reads on gets the others.
         """
         ...
 

@@ -17,29 +17,34 @@ Partitions whose owner is gone are drained, then removed.
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from pixelake.clock import SYSTEM, Clock
 from pixelake.disk import Flock, free, sync
-from pixelake.errors import StreamError, StreamUnavailable
+from pixelake.errors import DiskFull, StreamError, StreamFull, StreamUnavailable
 from pixelake.hit import Codec, Hit
-from pixelake.stream import segment
+from pixelake.stream import mend, segment
 from pixelake.stream.base import Extent, Partition, Position
+from pixelake.stream.groups import Committed
 
 T = TypeVar("T")
 
 ROW_BYTES: Final = 4 << 20
 """Most bytes of a row before compression, for the sake of its readers; one hit alone may have more."""
-RESERVE_CHECK: Final = 1.0
-"""Seconds between looks at what is free on the disk."""
+ROOM_CHECK: Final = 1.0
+"""Seconds between looks at what is free on the disk, and at what the stream takes."""
+PARTS_OF_BOUND: Final = 8
+"""The stream's bound holds at least so many segments: only closed ones can be forgotten."""
 RETRY_AFTER: Final = 1.0
 """Seconds between attempts to begin a partition after a failure."""
 LOOKS: Final = 20
@@ -49,7 +54,6 @@ POLL: Final = 0.02
 
 Row = tuple[Position, Position, int, bytes]
 """First and last position, when the first hit was received (µs UTC), and the hits."""
-_INSERT: Final = "INSERT INTO groups VALUES (?, ?, ?, ?)"
 
 
 class _OwnPartition:
@@ -78,6 +82,7 @@ class _OwnPartition:
     def _open_segment(self) -> None:
         self._path = segment.segments(self._folder)[-1]
         self._segment = segment.connect(self._path, write=True)
+        self._name = str(self._path)
         self._inode = self._path.stat().st_ino
         self._bytes = 0
         self._opened = self._clock.monotonic()
@@ -97,27 +102,34 @@ class _OwnPartition:
             sqlite3.Error, OSError: the rows may or may not be durable.
         """
         if len(rows) == 1:  # SQLite's own transaction: one call without Python's lock, not three
-            self._segment.execute(_INSERT, rows[0])
+            self._segment.execute(segment.INSERT, rows[0])
         else:
             self._segment.execute("BEGIN IMMEDIATE")
-            self._segment.executemany(_INSERT, rows)
+            self._segment.executemany(segment.INSERT, rows)
             self._segment.execute("COMMIT")
-        if self._path.stat().st_ino != self._inode:  # we wrote to a file that nobody will find
+        if os.stat(self._name).st_ino != self._inode:  # noqa: PTH116 - a Path costs twice as much
+            # we wrote to a file that nobody will find
             raise FileNotFoundError(f"{self._path} was replaced under our hands")
         self._next = rows[-1][1] + 1
         self._bytes += sum(len(row[3]) for row in rows)
 
-    def roll(self, size: int, age: float) -> None:
-        """Begin a new segment if this one is too large or too old."""
-        if self._bytes >= size or (self._bytes and self._clock.monotonic() - self._opened >= age):
-            segment.create(self._folder, self.name, self._next)
-            self._segment.close()
-            self._open_segment()
+    def is_due(self, size: int, age: float) -> bool:
+        """Is the segment too large or too old?"""
+        return self._bytes > 0 and (self._bytes >= size or self._clock.monotonic() - self._opened >= age)
+
+    def roll(self) -> None:
+        """Begin a new segment."""
+        segment.create(self._folder, self.name, self._next)
+        self._segment.close()
+        self._open_segment()
 
     def leave(self) -> None:
         """Let it go; what it holds will be drained."""
         self._segment.close()
         self._lock.release()
+
+
+_Job = tuple[asyncio.AbstractEventLoop, Callable[[], object], Callable[[BaseException | None], object]]
 
 
 class _DiskThread:
@@ -128,26 +140,32 @@ class _DiskThread:
     """
 
     def __init__(self) -> None:
-        self._jobs: SimpleQueue[tuple[Callable[[], object], asyncio.Future[None]] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
         self._thread.start()
 
-    def run(self, job: Callable[[], object]) -> asyncio.Future[None]:
-        """Do it; the future of the calling loop tells when it is done, or why not."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._jobs.put((job, done))
-        return done
+    def run(self, job: Callable[[], object], done: Callable[[BaseException | None], object]) -> None:
+        """Do `job`, then have `done` called in the loop, with what went wrong."""
+        self._jobs.put((asyncio.get_running_loop(), job, done))
+
+    async def wait(self, job: Callable[[], object]) -> None:
+        """Do `job`; raises what it raises."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.run(job, partial(_settle, future))
+        await future
 
     def _work(self) -> None:
         while (item := self._jobs.get()) is not None:
-            job, done = item
+            loop, job, done = item
             error: BaseException | None = None
             try:
                 job()
             except BaseException as caught:  # noqa: BLE001 - whatever it was, somebody waits for an answer
                 error = caught
+            del item, job  # what it held is freed by those who made it
             with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
-                done.get_loop().call_soon_threadsafe(_settle, done, error)
+                loop.call_soon_threadsafe(done, error)
+            del done
 
     def close(self) -> None:
         """End behind what is under way."""
@@ -155,7 +173,7 @@ class _DiskThread:
         self._thread.join()
 
 
-def _settle(done: asyncio.Future[None], error: BaseException | None) -> None:
+def _settle(done: asyncio.Future[None], error: BaseException | None = None) -> None:
     if done.cancelled():
         return
     if error is None:
@@ -164,12 +182,20 @@ def _settle(done: asyncio.Future[None], error: BaseException | None) -> None:
         done.set_exception(error)
 
 
+_Waiting = tuple[Sequence[Hit], asyncio.Future[None]]
+IDLE_CHECK: Final = 0.1
+"""An idle segment is closed so late at most, as a part of the age at which it should be."""
+
+
 class SqliteWriter:
     """Group commit into a partition of its own. See `pixelake.stream.base.Writer`.
 
     Hits that arrive while a commit is under way share the next one, so the
     delay of a commit adapts to the load: none when idle, full groups when busy.
-    `reserve` is what must be free on the disk, in bytes, to take hits.
+    `window` seconds are waited for more of them, for disks that wear out or
+    are slow to sync. `reserve` is what must be free on the disk, in bytes, to
+    take hits, and `bound` is how many bytes of hits may be unsettled (0: no
+    bound); both are looked at each second.
 
     After a failed commit the partition is left and a new one begun, because
     the state of its last pages is not known (a second fsync may lie).
@@ -182,67 +208,81 @@ class SqliteWriter:
         segment_bytes: int = 1 << 27,
         segment_age: float = 3600.0,
         reserve: int = 0,
+        bound: int = 0,
+        window: float = 0.0,
         clock: Clock = SYSTEM,
     ) -> None:
         self._stream = stream
-        self._segment_bytes = segment_bytes
+        self._segment_bytes = min(segment_bytes, bound // PARTS_OF_BOUND) if bound else segment_bytes
         self._segment_age = segment_age
         self._reserve = reserve
-        self._enough_until = 0.0
+        self._bound = bound
+        self._window = window
+        self._room_until = 0.0
         self._clock = clock
         self._thread = _DiskThread()
-        self._waiting: list[tuple[Sequence[Hit], asyncio.Future[None]]] = []
-        self._commit: asyncio.Task[None] | None = None
-        self._when_idle: asyncio.TimerHandle | None = None
+        self._waiting: list[_Waiting] = []
+        self._committing = False
+        self._idle = asyncio.Event()
+        self._roll_timer: asyncio.TimerHandle | None = None
         self._partition: _OwnPartition | None = None
         self._retry_at = 0.0
         self._last_failure = ""
 
-    async def append(self, hits: Sequence[Hit]) -> None:
-        """Return once every hit is durable."""
-        done = asyncio.get_running_loop().create_future()
+    def append(self, hits: Sequence[Hit]) -> asyncio.Future[None]:
+        """Done once every hit is durable."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((hits, done))
-        if self._commit is None:
-            self._commit = asyncio.create_task(self._commit_waiting())
-        await done
+        if not self._committing:
+            self._committing = True
+            self._begin(loop)
+        return done
 
-    async def _commit_waiting(self) -> None:
-        """Commit group after group until nobody waits. The only user of the thread."""
-        while self._waiting:
-            group, self._waiting = self._waiting, []
-            hits = [hit for part, _ in group for hit in part]
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit whoever waits, now or after the window."""
+        if self._window:
+            loop.call_later(self._window, self._commit)
+        else:
+            self._commit()
+        if self._roll_timer is None:
+            self._roll_timer = loop.call_later(self._segment_age * IDLE_CHECK, self._roll_idle, loop)
+
+    def _commit(self) -> None:
+        """One commit for all who wait. There is one at a time."""
+        waiting, self._waiting = self._waiting, []
+        hits = waiting[0][0] if len(waiting) == 1 else [hit for part, _ in waiting for hit in part]
+        try:
             rows = None if self._partition is None else self._partition.encode(hits)
-            failure: StreamUnavailable | None = None
-            try:
-                await self._thread.run(lambda hits=hits, rows=rows: self._write(hits, rows))  # type: ignore[misc]
-            except StreamUnavailable as error:
-                failure = error
-            except Exception as error:  # noqa: BLE001 - whatever it was, somebody waits for an answer
-                failure = StreamUnavailable(f"cannot commit to the stream: {error!r}")
-            for _, done in group:
-                _settle(done, failure)
-        self._commit = None
-        self._roll_later(asyncio.get_running_loop())
+        except Exception as error:  # noqa: BLE001 - no memory, perhaps: somebody waits for an answer
+            asyncio.get_running_loop().call_soon(self._committed, waiting, error)
+            return
+        self._thread.run(lambda: self._write(hits, rows), lambda error: self._committed(waiting, error))
 
-    def _roll_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        """If no hit comes for so long, the segment is closed all the same: retention counts on its age."""
-        if self._when_idle is not None:
-            self._when_idle.cancel()
-        self._when_idle = loop.call_later(self._segment_age, self._begin_to_roll)
+    def _committed(self, group: list[_Waiting], error: BaseException | None) -> None:
+        """The disk has given its word: tell those who waited, and go on with those who came since."""
+        if error is not None and not isinstance(error, StreamUnavailable):
+            error = StreamUnavailable(f"cannot commit to the stream: {error!r}")
+        for _, done in group:
+            _settle(done, error)
+        if self._waiting:
+            self._begin(asyncio.get_running_loop())
+        else:
+            self._committing = False
+            self._idle.set()
 
-    def _begin_to_roll(self) -> None:
-        if self._commit is None and self._partition is not None:
-            self._commit = asyncio.create_task(self._roll_idle(self._partition))
-
-    async def _roll_idle(self, partition: _OwnPartition) -> None:
-        await self._thread.run(lambda: self._roll(partition))
-        await self._commit_waiting()
+    def _roll_idle(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Also when no hit comes a segment is closed at its age: retention counts on it."""
+        self._roll_timer = loop.call_later(self._segment_age * IDLE_CHECK, self._roll_idle, loop)
+        if not self._committing and (partition := self._partition) is not None:
+            self._committing = True
+            self._thread.run(lambda: self._roll(partition), lambda error: self._committed([], error))
 
     def _write(self, hits: Sequence[Hit], rows: Sequence[Row] | None) -> None:
         """Make the hits durable. `rows` are the same, encoded for the partition we have, if we have one."""
         if self._partition is None and self._clock.monotonic() < self._retry_at:
             raise StreamUnavailable(self._last_failure)
-        self._check_reserve()
+        self._check_room()
         try:
             if self._partition is None:
                 self._partition = _OwnPartition(self._stream, self._clock)
@@ -252,19 +292,36 @@ class SqliteWriter:
             raise StreamUnavailable(self._last_failure, "look at the disk of the data folder") from error
         self._roll(self._partition)
 
-    def _check_reserve(self) -> None:
+    def _check_room(self) -> None:
         """Leave the consumer room to settle what is there, so that a full disk gets well by itself."""
         now = self._clock.monotonic()
-        if self._reserve and now >= self._enough_until:
-            left = free(self._stream.parent)
+        if now < self._room_until:
+            return
+        if self._reserve:
+            left = free(next(folder for folder in self._stream.absolute().parents if folder.exists()))
             if left < self._reserve:
-                raise StreamUnavailable(f"the disk has only {left >> 20} MB left", "make room, or lower disk_reserve")
-            self._enough_until = now + RESERVE_CHECK
+                raise DiskFull(f"the disk has only {left >> 20} MB left", "make room, or lower disk_reserve")
+        if self._bound and (unsettled := self._unsettled()) > self._bound:
+            raise StreamFull(
+                f"the stream is full: {unsettled >> 20} MB are not in the lake yet",
+                "see why the consumer is behind, or raise stream_bytes",
+            )
+        self._room_until = now + ROOM_CHECK
+
+    def _unsettled(self) -> int:
+        """About how many bytes of hits are not settled; if all that is held is within the bound, all of it."""
+        total = segment.total(self._stream)
+        if total <= self._bound:
+            return total
+        with contextlib.closing(Committed(self._stream)) as committed:
+            folders = segment.partitions(self._stream)
+            return sum(segment.bytes_behind(folder, committed.lowest(folder.name)) for folder in folders)
 
     def _roll(self, partition: _OwnPartition) -> None:
         """A failed roll must not fail the hits that are durable already: the next commit begins a new partition."""
         try:
-            partition.roll(self._segment_bytes, self._segment_age)
+            if partition.is_due(self._segment_bytes, self._segment_age):
+                partition.roll()
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
 
@@ -280,12 +337,13 @@ class SqliteWriter:
 
     async def close(self) -> None:
         """Finish what is under way and let the partition go."""
-        if self._commit is not None:
-            await self._commit
-        if self._when_idle is not None:
-            self._when_idle.cancel()
+        while self._committing:
+            self._idle.clear()
+            await self._idle.wait()
+        if self._roll_timer is not None:
+            self._roll_timer.cancel()
         if self._partition is not None:
-            await self._thread.run(self._partition.leave)
+            await self._thread.wait(self._partition.leave)
             self._partition = None
         self._thread.close()
 
@@ -306,11 +364,11 @@ class SqliteWatcher:
         return self._look(self._stream / partition, lambda folder: _received_at(folder, position))
 
     def _look(self, folder: Path, ask: Callable[[Path], T]) -> T | None:
-        """Ask again if a segment was rolled or unlinked while we looked."""
+        """Ask again if a segment was rolled, unlinked or set aside while we looked."""
         for _ in range(LOOKS):
             try:
                 return ask(folder)
-            except (sqlite3.OperationalError, OSError, IndexError):
+            except (sqlite3.OperationalError, OSError):
                 if not folder.exists():
                     return None
                 time.sleep(POLL)
@@ -318,13 +376,51 @@ class SqliteWatcher:
 
 
 def _extent(folder: Path) -> Extent:
-    paths = segment.segments(folder)
-    size = sum(path.stat().st_size for path in folder.iterdir())
-    return Extent(folder.name, int(paths[0].stem), segment.last_position(paths[-1]), size)
+    """What is held of a partition; what is being set aside just now still counts as held.
+
+    Raises:
+        OSError, sqlite3.Error: it changes while we look.
+    """
+    names, aside = _names(folder), mend.notes(folder)
+    moved = [path for part in mend.under_way(folder) for path in part.glob("*.sqlite")]
+    paths = sorted([*segment.segments(folder), *moved], key=lambda path: path.stem)
+    lost = [(first, last) for note in aside.values() for first, last in note.lost]
+    last, damaged = max((end for _, end in lost), default=0), [str(path) for path in moved]
+    if paths:
+        try:
+            last = max(last, segment.last_position(paths[-1]))
+        except segment.FAILURES as error:
+            if not segment.is_damage(error):
+                raise
+            last, damaged = max(last, int(paths[-1].stem) - 1), [*damaged, str(paths[-1])]
+    found = Extent(
+        partition=folder.name,
+        first=int(paths[0].stem) if paths else last + 1,
+        last=last,
+        bytes=sum(path.stat().st_size for path in folder.iterdir()),
+        lost=lost,
+        damaged=damaged,
+        set_aside=[str(path) for path in aside if path.suffix != mend.PART],
+        evidence=[str(path) for path, note in aside.items() if note.lost or note.more],
+        lost_behind=min((note.end for note in aside.values() if note.more), default=None),
+    )
+    if _names(folder) != names:
+        raise FileNotFoundError(f"{folder} changes")
+    return found
+
+
+def _names(folder: Path) -> Sequence[Path]:
+    """Every segment, wherever it lies."""
+    return sorted(folder.rglob("*.sqlite"))
 
 
 def _received_at(folder: Path, position: Position) -> int | None:
     for path in reversed(segment.segments(folder)):
         if int(path.stem) <= position:
-            return segment.received_at(path, position)
+            try:
+                return segment.received_at(path, position)
+            except segment.FAILURES as error:
+                if not segment.is_damage(error):
+                    raise
+                return None
     return None

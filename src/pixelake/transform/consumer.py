@@ -70,13 +70,14 @@ class Consumer:
         Args:
             readers: makes a reader for a group of the given name.
             judge: batch -> outcomes.
-            plans: the sinks, each with its window.
+            plans: the sinks, each with its window. At least one holds the stream.
             batch_size: hits judged at once.
             clock: for windows and lag.
         """
         self._readers = readers
         self._judge = judge
         self._feeds = [Feed(plan, judge, readers, batch_size, clock) for plan in plans]
+        self._holding = [feed for feed in self._feeds if feed.plan.holds]
         self._batch_size = batch_size
         self._clock = clock
         self._counts = _Counts()
@@ -93,7 +94,7 @@ class Consumer:
         3. gather the facts about it,
         4. process it (2 to 4 are the judge's),
         5. offer the outcomes to each sink, which writes them at its own pace,
-        6. commit the stream to the lowest position that is durable in all sinks.
+        6. commit the stream to the lowest position that is durable in all sinks that hold it (`Plan`).
 
         Returns:
             False if a sink did not end in time.
@@ -126,10 +127,10 @@ class Consumer:
         return Health(lag, next(filter(None, errors), ""), sinks)
 
     def _begin(self, reader: Reader) -> None:
-        """Go to the lowest position of the sinks: whatever is held in the stream above it must reach them all."""
-        for feed in self._feeds:
+        """Go to the lowest position of the sinks that hold: what the stream holds above it must reach them all."""
+        for feed in self._holding:
             feed.look()
-        known = set.intersection(*(set(feed.stored) for feed in self._feeds))
+        known = set.intersection(*(set(feed.stored) for feed in self._holding))
         reader.rewind({name: self._lowest(name) for name in known})
 
     def _offer(self, outcome: Outcome, batch: Batch) -> None:
@@ -139,10 +140,10 @@ class Consumer:
             feed.offer(outcome, batch.hits[0].received_at)
 
     def _lowest(self, name: Partition) -> Position:
-        return min(feed.stored.get(name, 0) for feed in self._feeds)
+        return min(feed.stored.get(name, 0) for feed in self._holding)
 
     def _commit(self, reader: Reader) -> None:
-        """Commit what all sinks have. Only of the partitions that we were given: others have their own consumer."""
+        """Commit what all sinks have that hold. Only of partitions given to us: others have their own consumer."""
         lowest = {name: self._lowest(name) for name in self._committed}
         new = {name: at for name, at in lowest.items() if at > self._committed[name]}
         if new:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from pixelake.cache import bounded
 from pixelake.dialects.base import Element, Fault
+from pixelake.dialects.site import DEFAULT
 from pixelake.dialects.text import text
 from pixelake.hit import Hit
 from pixelake.stream.base import Batch, Position
-from pixelake.transform.cache import bounded
 from pixelake.transform.page import NO_PAGE, Page, read_page
 from pixelake.transform.raw import raw_json, see_json
 from pixelake.transform.redact import Redactor, redacted
@@ -22,8 +23,6 @@ MAX_TEXT: Final = 16 << 20
 """Characters. A call ends behind the hit that reaches one of these, so that no batch can take the memory."""
 MAX_SHARED: Final = 32 << 20
 """Characters that the elements of one hit may have from its head, which is repeated for each of them."""
-
-DEFAULT_SITE: Final = "default"
 
 COLUMNS: Final = (
     # of the hit
@@ -172,7 +171,7 @@ def _decode_element(
     before = read_page(row[_REFERRER], rules.kept_query) if row[_REFERRER] else NO_PAGE
     row[_URL] = page.url or None
     row[_REFERRER] = before.url or None
-    row[_SITE] = row[_SITE] or page.host or _referring_page(head, rules).host or DEFAULT_SITE
+    row[_SITE] = row[_SITE] or page.host or _referring_page(head, rules).host or DEFAULT
     row[_EVENT] = row[_EVENT] or "pageview"
     referred = "referrer" in element.values
     row[:0] = (properties, page.host, page.path, page.tags, page.click_id, referred, before.host)

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from pixelake.cache import bounded
 from pixelake.clock import SECOND
 from pixelake.registry.base import Registry
-from pixelake.transform.cache import bounded
 from pixelake.transform.decode import COLUMNS, Decoded
 from pixelake.warehouse.base import Claim, Seen
 

@@ -44,12 +44,17 @@ _SHORTEST: Final = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A sink, and when it is written: each `window` seconds, or when `rows` wait."""
+    """A sink, and when it is written: each `window` seconds, or when `rows` wait.
+
+    Attributes:
+        holds: whether the stream keeps what this sink does not have yet. Else the sink makes up for gaps by itself.
+    """
 
     name: str
     sink: Sink
     window: float
     rows: int
+    holds: bool = True
 
 
 class Health(NamedTuple):
@@ -102,10 +107,12 @@ class _Pile:
         return self._items[0].received_at
 
     def take(self) -> Outcome:
-        """The first outcomes as one, as many as do not overlap."""
+        """The first outcomes as one, as many as follow each other: what is missing between two, the sink shall see."""
         taken: list[Outcome] = []
         reached: dict[Partition, Position] = {}
-        while self._items and all(at > reached.get(name, 0) for name, at in self._items[0].outcome.first.items()):
+        while self._items and all(
+            at == reached.get(name, at - 1) + 1 for name, at in self._items[0].outcome.first.items()
+        ):
             item = self._items.popleft()
             self.rows -= item.rows
             self.size -= item.size

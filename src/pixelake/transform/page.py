@@ -1,10 +1,10 @@
 """The url of a page, or of a referrer: cut to what may be kept, and what its query tells."""
 
-import re
 from typing import Final, NamedTuple
 
+from pixelake.cache import bounded
+from pixelake.dialects.site import read_url
 from pixelake.dialects.text import unescape
-from pixelake.transform.cache import bounded
 
 UTM: Final = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 CLICK_IDS: Final = frozenset(
@@ -15,11 +15,6 @@ CLICK_IDS: Final = frozenset(
 
 Tags = tuple[str | None, ...]
 NO_TAGS: Final[Tags] = (None,) * len(UTM)
-
-_URL: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?", re.DOTALL)
-"""The regular expression of RFC 3986, appendix B: it matches every text. A third of the time of `urlsplit`."""
-_BARE_HOST: Final = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?([/?#]|$)")
-_AUTHORITY: Final = re.compile(r"(?:\[([0-9a-f.:]{2,45})\]|([\w.-]{1,253}))(?::\d*)?")
 
 
 class Page(NamedTuple):
@@ -46,24 +41,18 @@ NO_PAGE: Final = Page("", None, None, NO_TAGS, None)
 @bounded(8_192)
 def read_page(url: str, kept: frozenset[str]) -> Page:
     """What is kept of a url. Any text can be read; what is no url has neither host nor path."""
-    found = _URL.match("//" + url if _BARE_HOST.match(url) else url)
-    scheme, authority, path, query = found.groups() if found else (None, None, url, None)
-    place = (authority or "").rpartition("@")[2]
+    parts = read_url(url)
+    scheme, place, path, query = parts
     fields = [(field.partition("=")[0], field) for field in query.split("&")] if query else []
     listed = "&".join(field for name, field in fields if name in kept)
     prefix = f"{scheme}:" if scheme else ""
     return Page(
         f"{prefix}{'//' + place if place else ''}{path}{'?' + listed if listed else ''}",
-        _host(place.lower()),
+        parts.host,
         path if path.startswith("/") else None,
         _tags(dict(reversed(fields))),
         next((name for name, _ in fields if name in CLICK_IDS), None),
     )
-
-
-def _host(place: str) -> str | None:
-    found = _AUTHORITY.fullmatch(place)
-    return found[1] or found[2] if found else None
 
 
 def _tags(fields: dict[str, str]) -> Tags:

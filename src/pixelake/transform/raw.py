@@ -12,15 +12,13 @@ from typing import Any, Final
 
 import msgspec
 
+from pixelake.address import may_carry, truncated, without_addresses
 from pixelake.dialects.base import Edit, Fault
 from pixelake.hit import Hit
-from pixelake.transform.address import truncated, without_addresses
 from pixelake.transform.page import read_page
 from pixelake.transform.rules import Rules
 
 _SECRET_HEADER: Final = re.compile("auth|token|secret|cookie|session|api-?key|passw|credential")
-_NO_ADDRESSES: Final = ("user-agent", "accept", "content-", "sec-", "host", "origin", "dnt", "if-", "date")
-"""How headers begin that carry none; versions and times in them only look like some."""
 
 
 def raw_json(hit: Hit, rules: Rules, *, anonymous: bool) -> str:
@@ -104,6 +102,6 @@ def _header(line: bytes, rules: Rules) -> bytes:
     kept = rules.secrets.text(value.decode("latin-1"))
     if known == "referer":
         kept = f" {read_page(kept.strip(), rules.kept_query).url}"
-    elif not known.startswith(_NO_ADDRESSES):
+    elif may_carry(known):
         kept = without_addresses(kept)
     return name + colon + kept.encode("latin-1", "replace")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pixelake.clock import SECOND
 from pixelake.dialects.base import Fault
+from pixelake.dialects.site import site_name
 
 COLUMNS: Final = {
     "site": "site",
@@ -39,7 +40,6 @@ Row = list[Any]
 Properties = dict[str, Sequence[str]]
 
 _PLACES: Final = {name: AT[column] for name, column in COLUMNS.items()}
-_SITE: Final = re.compile(r"[\w.:-]{1,253}")
 _CURRENCY: Final = re.compile("[A-Za-z]{3}")
 _VALUE: Final = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,2})?", re.ASCII)
 _EPOCH: Final = re.compile(r"\d{9,16}", re.ASCII)
@@ -88,8 +88,8 @@ def too_long(name: str, value: str, max_field: int) -> Fault:
 
 
 def _site(value: str) -> tuple[str | None, Fault | None]:
-    site = value.strip().lower()
-    if _SITE.fullmatch(site):
+    site = site_name(value)
+    if site:
         return site, None
     return None, Fault("bad_site", "site", f"{value[:80]!r} is neither a host name nor a slug")
 

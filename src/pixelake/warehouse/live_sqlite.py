@@ -20,6 +20,7 @@ from pixelake.stream.base import Partition, Position
 from pixelake.warehouse import sqlite_file
 from pixelake.warehouse.base import Outcome
 from pixelake.warehouse.fresh import above
+from pixelake.warehouse.people import known, of_people
 
 MINUTE: Final = 60 * SECOND
 MOST_EVENTS: Final = 100_000
@@ -161,7 +162,7 @@ class LiveStore:
             " values (?, ?, ?, ?, ?, ?)",
             (
                 (row["hit_id"], row["received_at"], row["site"], person, is_person, _JSON.encode(row).decode())
-                for row, person, is_person in zip(rows, persons, _of_people(newest).to_pylist(), strict=True)
+                for row, person, is_person in zip(rows, persons, of_people(newest).to_pylist(), strict=True)
             ),
         )
 
@@ -220,22 +221,10 @@ def _across_midnight(events: pa.Table) -> Iterator[tuple[str, str, int]]:
     return zip(*(column.to_pylist() for column in columns), strict=True)
 
 
-def _of_people(events: pa.Table) -> Any:
-    """Whether each event is a person's: no machine, no repeat, no HEAD."""
-    machine = pc.or_(_known(events, "bot"), _known(events, "duplicate"))
-    return pc.and_not(pc.not_equal(events["method"], pa.scalar("HEAD")), machine)
-
-
-def _known(events: pa.Table, name: str) -> Any:
-    """A column of booleans; false where it is not known."""
-    column: Any = events[name]
-    return column.fill_null(False)
-
-
 def _minutes(events: pa.Table) -> Iterator[tuple[tuple[str, int, str], int]]:
     """The counts of events by site, minute and name."""
-    views = pc.and_(_of_people(events), pc.equal(events["event"], pa.scalar("pageview")))
-    named = {"hits": None, "views": views, "bots": _known(events, "bot"), "duplicates": _known(events, "duplicate")}
+    views = pc.and_(of_people(events), pc.equal(events["event"], pa.scalar("pageview")))
+    named = {"hits": None, "views": views, "bots": known(events, "bot"), "duplicates": known(events, "duplicate")}
     for name, chosen in named.items():
         rows = events if chosen is None else events.filter(chosen)
         for (site, minute), count in _by_minute(rows, ("site",)).items():

@@ -5,7 +5,7 @@ from typing import Final
 
 import ua_parser
 
-from pixelake.transform.cache import LONGEST, bounded
+from pixelake.cache import LONGEST, bounded
 
 Agent = tuple[str | None, str | None, str | None, str | None, str | None, bool]
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from pixelake.transform.cache import LONGEST, bounded
+from pixelake.cache import LONGEST, bounded
 
 _NAMED: Final = (
     # agents of search, AI and archives whose names do not end in "bot"

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from pixelake.transform.address import packed, truncated
+from pixelake.address import packed, truncated
 
 _LANGUAGE: Final = re.compile(r"\s*([A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:[;,]|$)")
 

@@ -16,7 +16,7 @@ const AGAIN = 2000; // ms after a failure
 const $ = (id) => document.getElementById(id);
 const state = { site: new URL(location).searchParams.get("site") ?? "", cursor: 0, paused: false, held: [], waiting: 0, more: false, empty: false, source: null, started: false, asked: 0, generation: 0 };
 // The table works without the rest: each other part is loaded by itself, and says so if it cannot be.
-const view = { events: null, board: null, trust: null, sites: null };
+const view = { events: null, board: null, trust: null, sites: null, notices: null };
 
 // --- what is shown ---------------------------------------------------------------------------------
 
@@ -44,6 +44,11 @@ function showEmpty(empty) {
 function showNow(now) {
   view.board?.now(now);
   document.title = now.visitors_now ? `${now.visitors_now} now · pixelake` : "pixelake";
+}
+
+function showStatus(status) {
+  view.trust?.show(status);
+  view.notices?.(status.notices ?? []);
 }
 
 function showSites() {
@@ -113,7 +118,7 @@ function connect() {
     {
       events: take,
       now: (now) => state.paused || showNow(now),
-      status: (status) => view.trust?.show(status),
+      status: showStatus,
       open: () => {
         showLive("live");
         showTrouble(null);
@@ -133,7 +138,7 @@ async function open() {
   const { site } = state;
   const wanted = () => generation === state.generation;
   const status = get("status");
-  status.then((sums) => view.trust?.show(sums), (error) => view.trust?.fail(explain(error)));
+  status.then(showStatus, (error) => view.trust?.fail(explain(error)));
   showSites();
   renew();
   const newest = await insist(() => get("newest", { site, limit: ROWS }), failed, wanted);
@@ -232,6 +237,10 @@ async function start() {
     import("./trust.js").then(
       ({ trust }) => (view.trust = trust({ sums: $("sums"), mark: $("trust-mark"), text: $("trust-text"), delay: $("delay") })),
       () => setText($("trust-text"), UNLOADED),
+    ),
+    import("./notices.js").then(
+      ({ notices }) => (view.notices = notices($("notices"))),
+      () => say($("notices"), UNLOADED),
     ),
     import("./sites.js").then(
       ({ sites }) => (view.sites = sites({ select: $("site"), find: $("find"), query: $("query"), found: $("found") }, pick)),
