@@ -9,7 +9,7 @@ from pixelake.stream.base import Batch, Reader, Writer
 def hits(start: int, count: int) -> list[Hit]:
     """Hits that tell their number."""
     return [
-        Hit(1_000_000 + n, "192.0.2.1", "192.0.2.1", "GET", b"/?n=%d" % n, b"") for n in range(start, start + count)
+        Hit.of(1_000_000 + n, "192.0.2.1", "192.0.2.1", "GET", b"/?n=%d" % n, b"") for n in range(start, start + count)
     ]
 
 

@@ -39,7 +39,7 @@ def hit(
     """A hit as browsers send it."""
     sent = {"User-Agent": CHROME, "Referer": "https://www.example.com/from"} | dict(headers or {})
     lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
-    return Hit(at, client, client, method, target.encode(), lines.encode(), body)
+    return Hit.of(at, client, client, method, target.encode(), lines.encode(), body)
 
 
 def batch(*hits: Hit, start: int = 1) -> Batch:

@@ -38,7 +38,7 @@ addresses = st.one_of(
 )
 
 hits = st.builds(
-    Hit,
+    Hit.of,
     received_at=st.integers(0, 4_000_000_000_000_000),
     peer=addresses,
     client=addresses,
@@ -54,3 +54,26 @@ hits = st.builds(
     body=st.one_of(st.just(b""), messy),
 )
 """Whatever a request may hold."""
+
+NODES = (
+    *("203.0.113.9", "203.0.113.9:80", "[2001:db8::1]", "[2001:db8::1]:443", '"[2001:db8::1]:443"', "2001:db8::1"),
+    *("10.0.0.7", "unknown", "_hidden", "", "999.1.1.1", "1.2.3.4:99999999", "[::1", "::ffff:10.0.0.7", "\x00"),
+    *("for=203.0.113.9", 'for="[2001:db8::1]"', "for=10.0.0.7;proto=http", 'for="', '";for=', 'host="a, for=6.6.6.6"'),
+)
+"""What forwarding headers are made of, and what is nearly one."""
+
+told = st.lists(st.one_of(st.sampled_from(NODES), st.text('"\\,;= a1.:[]', max_size=6)), max_size=6).map(
+    lambda nodes: ", ".join(nodes).encode()
+)
+"""The value of a forwarding header."""
+
+forwarding = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [b"X-Forwarded-For", b"forwarded", b"CloudFront-Viewer-Address", b"CF-Connecting-IP", b"X-Other"]
+        ),
+        st.one_of(told, st.binary(max_size=30)),
+    ),
+    max_size=4,
+).map(lambda lines: b"".join(b"%b: %b\r\n" % line for line in lines))
+"""Header lines of proxies, and of those who play one."""

@@ -15,7 +15,7 @@ import pixelake
 SOURCE = Path(pixelake.__file__).parent
 
 LAYERS = (
-    ("settings", "errors", "telemetry", "clock", "disk"),
+    ("settings", "errors", "telemetry", "clock", "disk", "cache", "address"),
     ("hit", "event", "reject"),
     ("dialects",),
     ("stream", "registry"),

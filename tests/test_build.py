@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from pixelake.settings import Settings
 
 
 def _accept(settings: Settings, *targets: str) -> None:
-    hits = [Hit(SYSTEM.now(), "192.0.2.1", "192.0.2.1", "GET", target.encode(), b"") for target in targets]
+    hits = [Hit.of(SYSTEM.now(), "192.0.2.1", "192.0.2.1", "GET", target.encode(), b"") for target in targets]
 
     async def append() -> None:
         writer = build.writer(settings)
@@ -49,3 +50,26 @@ def test_repeats_stay_repeats_whatever_is_deleted(tmp_path: Path, deleted: tuple
     with build.lakehouse(settings) as lake:
         counts = lake.sql("select event_id, count(*), count_if(duplicate) from events group by 1 order by 1")
     assert [tuple(row.values()) for row in counts.to_pylist()] == [("1", 3, 2), ("2", 2, 1)]
+
+
+@pytest.mark.parametrize(("deleted", "damaged"), [((), False), (("live",), False), (("lake",), False), ((), True)])
+def test_badges_go_on_counting_whatever_is_deleted(tmp_path: Path, deleted: tuple[str, ...], *, damaged: bool) -> None:
+    """Without its counts a badge goes on with the lake's, without the lake with its own; no load counts twice."""
+    settings = Settings(data=tmp_path, lake_window=0.05, live_window=0.05)
+    with closing(build.registry(settings)) as registry:
+        registry.set_badge("a", has=True)
+        _accept(settings, *["/badge.svg?site=a"] * 3, "/badge.svg?site=b", "/pixel.gif?site=a")
+        _settle(settings)
+        publish = build.publish_badges(settings)
+        publish()
+        assert registry.snapshot().badges == {"a": 3}
+        for name in deleted:
+            shutil.rmtree(tmp_path / name)
+        if damaged:
+            for log in (tmp_path / "live").glob("badges.sqlite-*"):  # else it would heal what it still knows
+                log.unlink()
+            (tmp_path / "live" / "badges.sqlite").write_bytes(b"garbage" * 1_000)
+        _accept(settings, "/badge.svg?site=a", "/badge.svg?site=a")
+        _settle(settings)
+        publish()
+        assert registry.snapshot().badges == {"a": 5}

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import pytest
@@ -15,13 +17,13 @@ import structlog
 
 from pixelake import __version__
 from pixelake.cli import run
-from pixelake.settings import NAMES
+from pixelake.settings import NAMES, Settings
 
 PIXEL = "trackingpixel?userid=aws_user&thirdpartyname=example.hightrafficwebsite.com"
 KEYS = [
     *("accepted", "in_stream", "settled"),
     *("outcomes", "in_lake", "rejected", "withheld", "removed"),
-    *("lag_seconds", "oldest_hit_age_seconds", "missed", "damaged", "set_aside"),
+    *("lag_seconds", "oldest_hit_age_seconds", "missed", "damaged", "set_aside", "notices"),
 ]
 
 
@@ -97,6 +99,33 @@ def test_sql(data: str, capfd: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_sites(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Sites are listed with their zones; a badge is given and taken away again, whatever case the name is in."""
+
+    def listed() -> dict[str, tuple[str, int | None]]:
+        assert run(["sites", "list", "--format", "json", "--data", data]) == 0
+        return {row["site"]: (row["zone"], row["badge"]) for row in json.loads(capfd.readouterr().out)}
+
+    assert listed() == {"default": ("UTC", None), "shop.example": ("UTC", None)}
+    assert run(["sites", "badge", "Shop.Example", "--data", data]) == 0
+    assert listed()["shop.example"] == ("UTC", 0)
+    assert run(["sites", "badge", "shop.example", "--off", "--data", data]) == 0
+    assert listed()["shop.example"] == ("UTC", None)
+
+
+def test_no_badge_for_what_can_be_no_site(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """A misuse, with a hint; nothing is made."""
+    assert run(["sites", "badge", "a b", "--data", data]) == 2
+    assert "shop.example" in capfd.readouterr().err
+
+
+def test_sites_of_no_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is said, and not made."""
+    for arguments in (["sites", "list"], ["sites", "badge", "s"]):
+        assert run([*arguments, "--data", str(tmp_path / "none")]) == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_sql_table_is_inert(data: str, capfd: pytest.CaptureFixture[str]) -> None:
     """What a stranger sent as a title does not reach the terminal as commands."""
     assert run(["sql", "select title from events where site = 'shop.example'", "--data", data]) == 0
@@ -122,11 +151,19 @@ def test_dashboard_line(served: Path) -> None:
         assert b"<html" in answer.read()
 
 
+def test_health(served: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """``health`` says nothing where the asked roles answer."""
+    web = urlsplit((served / "dashboard").read_text().removeprefix("Dashboard: ").strip()).netloc
+    assert run(["health", "web", "--web", web]) == 0
+    assert capfd.readouterr() == ("", "")
+    assert run(["health", "--web", web, "--collect", "127.0.0.1:1"]) == 1
+
+
 def test_before_the_first_hit(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """On an empty folder there are zeros and empty tables, and nothing is written."""
     assert run(["status", "--json", "--data", str(tmp_path)]) == 0
     found = json.loads(capfd.readouterr().out)
-    assert (found.pop("damaged"), found.pop("set_aside")) == ([], [])
+    assert (found.pop("damaged"), found.pop("set_aside"), found.pop("notices")) == ([], [], [])
     assert set(found.values()) == {0}
     assert run(["sql", "select count(*) n from events", "--format", "csv", "--data", str(tmp_path)]) == 0
     assert capfd.readouterr().out == "n\n0\n"
@@ -145,6 +182,9 @@ FAILURES = {
     "a year that Python has not": (["sql", "select date '99999-01-01'", "--data", "{}"], 1, "cast it to text"),
     "an unknown reject": (["rejects", "show", "abc-1", "--data", "{}"], 1, "rejects list"),
     "an unknown backend": (["status", "--stream", "kafka://me:hunter2@b/topic", "--data", "{}"], 1, "file:///"),
+    "nobody answers": (["health", "--collect", "127.0.0.1:1"], 1, "--collect"),
+    "half of a certificate": (["serve", "--tls-certificate", "a.pem", "--data", "{}"], 1, "tls_key"),
+    "no certificate": (["serve", "--tls-certificate", "a", "--tls-key", "b", "--data", "{}"], 1, "PEM"),
     "a misspelt command": (["serv"], 2, "serve"),
     "a misspelt flag": (["status", "--lake-windo", "3"], 2, "--lake-window"),
     "a bad value": (["status", "--lake-window", "soon"], 2, "number"),
@@ -187,8 +227,8 @@ def test_a_misspelt_setting_in_the_environment(
 def test_every_setting_is_a_flag(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     """A setting may stand before and after a command's name; the later one counts."""
     flag = "--" + name.replace("_", "-")
-    values = {"answer": ("durable", "accepted"), "do_not_track": ("ignore", "withhold"), "log_level": ("info", "error")}
-    first, second = values.get(name, ("a=1", "a=2") if name == "aliases" else ("1", "2"))
+    declared = next(each for each in fields(Settings) if each.name == name).metadata["choices"]
+    first, second = declared[:2] or (("a=1", "a=2") if name == "aliases" else ("1", "2"))
     assert run([flag, first, "settings", "--format", "csv"]) == 0
     before = capfd.readouterr().out
     assert run([flag, first, "settings", "--format", "csv", flag, second]) == 0

@@ -122,6 +122,8 @@ IMPOSSIBLE = {
     "a size without unit": Settings(sql_memory="512"),
     "no size": Settings(sql_memory="much"),
     "too small a size": Settings(sql_memory="1KB"),
+    "too small a stream": Settings(stream_bytes=1),
+    "a window longer than the deadline": Settings(commit_window=0.5),
     "too many workers": Settings(workers=100_000),
     "no address": Settings(collect="8080"),
     "no address of metrics": Settings(metrics="8080"),
@@ -131,6 +133,15 @@ IMPOSSIBLE = {
     "a query": Settings(public_url="https://p.example/?a=b"),
     "a quote": Settings(public_url='https://p.example/"'),
     "no URL": Settings(public_url="https://["),
+    "a certificate without key": Settings(tls_certificate="served.pem"),
+    "a key without certificate": Settings(tls_key="served.key"),
+    "PROXY headers before TLS": Settings(
+        tls_certificate="c", tls_key="k", proxy_protocol="on", trusted_proxies=("10.0.0.0/8",)
+    ),
+    "no network": Settings(trusted_proxies=("10.0.0.0/8", "proxy.example")),
+    "a network with more": Settings(trusted_proxies=("10.0.0.1/8",)),
+    "everybody": Settings(trusted_proxies=("::/0",)),
+    "nobody to be believed": Settings(proxy_protocol="on"),
 }
 
 
@@ -146,7 +157,9 @@ POSSIBLE = {
     "the defaults": Settings(),
     "a zone": Settings(default_zone="Asia/Kolkata"),
     "sizes as DuckDB has them": Settings(sql_memory="1.5 GiB"),
+    "a bounded stream": Settings(stream_bytes=1 << 30, commit_window=0.1),
     "IPv6": Settings(collect="[::]:0", metrics="[::1]:9100"),
+    "proxies": Settings(trusted_proxies=("loopback", "private", "192.0.2.7", "2001:db8::/32"), proxy_protocol="on"),
     "a path behind the host": Settings(public_url="https://münchen.example:8443/pixel/"),
 }
 

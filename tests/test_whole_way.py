@@ -72,6 +72,9 @@ EVENTS = {
     "body-on-get": request(b"/pixel.gif?site=odd.example&event_id=body-on-get", length(b"hello"), body=b"hello"),
     "http10": request(b"/pixel.gif?site=odd.example&event_id=http10", version=b"1.0"),
     "head": request(b"/pixel.gif?site=odd.example&event_id=head", method=b"HEAD"),
+    "png": request(b"/pixel.png?site=odd.example&event_id=png"),
+    "nothing": request(b"/204?site=odd.example&event_id=nothing"),
+    "badge": request(b"/badge.svg?site=odd.example&event_id=badge"),
     "json": request(b"/events", length(JSON), b"Content-Type: application/json", method=b"POST", body=JSON),
 }
 """Each is one event, with its name as id."""
@@ -114,6 +117,7 @@ def test_what_they_say_is_kept(kept: dict[str, dict[str, object]]) -> None:
     assert dict(kept["unknown"]["properties"]) == {"colour": ["red"], "\U0001f98a": ["fox"]}  # type: ignore[call-overload]
     assert "%FF" in str(kept["invalid-utf8"]["title"])
     assert kept["head"]["method"] == "HEAD"
+    assert [kept[name]["event"] for name in ("png", "nothing", "badge")] == ["pageview", "pageview", "badge"]
     assert kept["json"]["title"] == "\x00 \U0001f98a"
 
 

@@ -35,6 +35,7 @@ class House:
 
     Attributes:
         lost: hits that were accepted and are nowhere, for the sake of a test.
+        notices: what `status` tells, beside the sums.
         sites: names of all sites.
     """
 
@@ -45,6 +46,7 @@ class House:
         self._live, self._lake = LiveStore(self._live_path), Lake(self._lake_folder)
         self._position = 0
         self.lost = 0
+        self.notices: list[Mapping[str, str]] = []
         self.sites: set[str] = set()
 
     def arrive(self, *events: Mapping[str, Any], live: bool = True, lake: bool = True) -> None:
@@ -96,6 +98,7 @@ class House:
             "removed": sums.removed,
             "lag_seconds": 0.0,
             "oldest_hit_age_seconds": 0.0,
+            "notices": self.notices,
         }
 
     def sources(self) -> Sources:

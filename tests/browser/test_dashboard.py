@@ -123,6 +123,22 @@ def test_both_sums_are_always_in_sight(house, visit):
     expect(page.locator(".sum .mark").nth(0)).to_have_attribute("data-state", "bad")
 
 
+def test_notices_say_which_setting_to_set(house, visit):
+    """What a collector has noticed is on the page while it is so, as text only, in red, with the setting marked."""
+    page = visit()
+    expect(page.locator("#live-text")).to_have_text("Live")
+    expect(page.locator("#notices")).to_be_hidden()
+    text = f"headers come from {EVIL}: name it in trusted_proxies"
+    house.notices = [{"level": "error", "code": "undeclared_proxy", "text": text, "setting": "trusted_proxies"}]
+    expect(page.locator("#notices li")).to_have_text(f"Headers come from {EVIL}: name it in trusted_proxies.")
+    expect(page.locator("#notices code")).to_have_text("trusted_proxies")
+    assert page.locator("#notices li").evaluate("e => getComputedStyle(e).color") == "rgb(179, 38, 30)"
+    page.reload()
+    expect(page.locator("#notices li")).to_have_count(1)
+    house.notices = []
+    expect(page.locator("#notices")).to_be_hidden()
+
+
 def test_one_site(house, visit):
     """A site can be picked; its address can be opened again."""
     house.arrive({**HOME, "site": "a.example"}, {**HOME, "site": "b.example", "title": "B"})
@@ -229,7 +245,7 @@ def test_very_many_sites(house, visit):
     assert page.url.endswith("/?site=zz-last.example")
 
 
-@pytest.mark.parametrize("part", ["uPlot.iife.min.js", "board.js", "lines.js", "trust.js", "sites.js"])
+@pytest.mark.parametrize("part", ["uPlot.iife.min.js", "board.js", "lines.js", "trust.js", "sites.js", "notices.js"])
 def test_the_table_needs_no_other_part(house, visit, part):
     """Events arrive in the table also when another part of the page cannot be loaded; what is missing says so."""
     house.arrive(HOME)
@@ -242,6 +258,8 @@ def test_the_table_needs_no_other_part(house, visit, part):
         expect(page.locator("#figure-views")).to_have_text("2", timeout=8000)
     elif part == "trust.js":
         expect(page.locator("#trust-text")).to_contain_text("could not be loaded")
+    elif part == "notices.js":
+        expect(page.locator("#notices")).to_contain_text("could not be loaded")
     elif part != "sites.js":
         expect(page.locator("#board-failed")).to_contain_text("could not be loaded")
 

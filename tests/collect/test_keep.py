@@ -4,15 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelake.collect.keep import SECRET_HEADERS, Keeper
+from pixelake.collect.keep import Keeper
+from pixelake.collect.plain import SECRET_HEADERS
 
 KEEPER = Keeper(["password", "api_key"])
-START = b"GET / HTTP/1.1"
+START = b"GET / HTTP/1.1\r\n"
 
 
 def kept(*lines: bytes) -> bytes:
     """What is kept of these header lines."""
-    return KEEPER.headers(START + b"\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\n", len(START))
+    head = KEEPER.head(START + b"".join(line + b"\r\n" for line in lines) + b"\r\n")
+    assert head.startswith(START)
+    assert head.endswith(b"\r\n\r\n") or not head[len(START) : -2]
+    return head[len(START) : -2]
 
 
 @pytest.mark.parametrize("name", SECRET_HEADERS)
@@ -55,6 +59,9 @@ def test_headers_without_secrets_stay_as_they_are() -> None:
 def test_secret_parameters_lose_their_values(target: bytes, clean: bytes) -> None:
     """Also in a URL that is a parameter itself; names that only look alike are left alone."""
     assert KEEPER.target(target) == clean
+    for method, version in ((b"GET", b"HTTP/1.1"), (b"POST", b"HTTP/1.0")):
+        head = b" ".join((method, b"%b", version)) + b"\r\nHost: a\r\n\r\n"
+        assert KEEPER.head(head % target) == head % clean
 
 
 def test_a_referrer_loses_them_too() -> None:
@@ -69,6 +76,10 @@ def test_a_referrer_loses_them_too() -> None:
         (b'{"a":1,"Password" : "x\\"y","api_key":12,"b":2}', b'{"a":1,"Password" : "","api_key":"","b":2}'),
         (b'[{"password":null}]', b'[{"password":""}]'),
         (b'{"nopassword":"x"}', b'{"nopassword":"x"}'),
+        (b'{"url":"https://a/?password=x&b=1"}', b'{"url":"https://a/?password=&b=1"}'),
+        (b'{"password":["x","y"],"b":2}', b'{"password":"","b":2}'),
+        (b'{"password":{"v":"x"}}', b'{"password":""}'),
+        (b'\xef\xbb\xbf{"password":"x"}', b'\xef\xbb\xbf{"password":""}'),
         (b"\x1f\x8b\x08password=x", b"\x1f\x8b\x08password=x"),
     ],
 )

@@ -110,3 +110,72 @@ def test_zones_are_dated(connect: Open) -> None:
     site = connect().snapshot().sites["a.example"]
     assert site.zone(moment - 1) == "Europe/Berlin"
     assert site.zone(moment) == "Asia/Tokyo"
+
+
+def test_the_last_of_each_notice_is_kept(connect: Open, clock: FakeClock) -> None:
+    """All processes see when something was last so, the latest first; older than asked for is not told."""
+    one, other = connect(), connect()
+    now = clock.now()
+    one.notice("a", "x", now)
+    other.notice("a", "y", now + 2)
+    other.notice("b", "x", now + 3)
+    one.notice("a", "x", now + 1)
+    assert [(each.code, each.detail, each.at - now) for each in one.noticed(now)] == [
+        ("b", "x", 3),
+        ("a", "y", 2),
+        ("a", "x", 1),
+    ]
+    assert [each.code for each in other.noticed(now + 2)] == ["b", "a"]
+    assert connect().noticed(now + 4) == []
+
+
+def test_notices_do_not_pile_up(connect: Open, clock: FakeClock) -> None:
+    """Of a code the latest few are kept; those of another one are not touched, and no snapshot changes."""
+    registry = connect()
+    version = registry.snapshot().version
+    registry.notice("b", "x", clock.now())
+    for number in range(100):
+        registry.notice("a", str(number), clock.now() + number)
+    kept = [each.detail for each in registry.noticed(0) if each.code == "a"]
+    assert kept == [str(number) for number in range(99, 99 - len(kept), -1)]
+    assert 3 <= len(kept) < 50
+    assert [each.detail for each in registry.noticed(0) if each.code == "b"] == ["x"]
+    assert registry.snapshot().version == version
+
+
+def test_badges_are_given_and_count(connect: Open) -> None:
+    """A badge shows 0, then what is published, in all processes; given again it goes on; without one nothing shows."""
+    registry, other = connect(), connect()
+    assert isinstance(registry, SqliteRegistry)
+    assert other.snapshot().badges == {}
+    registry.set_badge("a.example", has=True)
+    assert other.snapshot().badges == {"a.example": 0}
+    assert "a.example" in other.snapshot().sites
+    registry.publish_badges({"a.example": 7, "b.example": 9})
+    assert other.snapshot().badges == {"a.example": 7}
+    assert "b.example" not in other.snapshot().sites
+    registry.set_badge("a.example", has=True)
+    assert connect().snapshot().badges == {"a.example": 7}
+    registry.set_badge("a.example", has=False)
+    assert other.snapshot().badges == {}
+    registry.set_badge("never.example", has=False)
+    assert other.snapshot().badges == {}
+
+
+def test_counts_are_seen_though_clocks_disagree(connect: Open, clock: FakeClock) -> None:
+    """Each change is seen, also when two happen at once or time goes back; a new count alone is no new version."""
+    registry, other = connect(), connect()
+    assert isinstance(registry, SqliteRegistry)
+    registry.set_badge("a.example", has=True)
+    registry.set_badge("b.example", has=True)
+    version = other.snapshot().version
+    for count, passed in enumerate((0, 0, -3_600, 5), 1):
+        clock.advance(passed)
+        registry.publish_badges({"a.example": count})
+        assert other.snapshot().badges == {"a.example": count, "b.example": 0}
+    before = other.snapshot()
+    registry.publish_badges({"a.example": 4, "b.example": 0})
+    assert other.snapshot() is before
+    assert before.version == version
+    with pytest.raises(TypeError):
+        before.badges["a.example"] = 0  # type: ignore[index]

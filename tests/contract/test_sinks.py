@@ -1,16 +1,24 @@
 """What every sink promises, held against each of them."""
 
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pixelake.errors import WarehouseError
+from pixelake.warehouse.badges_sqlite import BadgeStore
 from pixelake.warehouse.base import Outcome, Sink
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from pixelake.warehouse.query import Lakehouse
-from tests.warehouse.outcomes import event, outcome, reject
+from tests.warehouse.outcomes import event as any_event
+from tests.warehouse.outcomes import outcome, reject
+
+event = partial(any_event, event="badge")
+"""An event that every sink keeps something of."""
 
 
 class _Lake:
@@ -18,6 +26,9 @@ class _Lake:
 
     def open(self, folder: Path) -> Sink:
         return Lake(folder / "lake")
+
+    def sees(self, events: int, rejects: int) -> tuple[int, int]:
+        return events, rejects
 
     def counts(self, folder: Path) -> tuple[int, int]:
         with Lakehouse(folder / "lake") as house:
@@ -32,36 +43,56 @@ class _Live:
     def open(self, folder: Path) -> Sink:
         return LiveStore(folder / "live.sqlite", retention=1e9)
 
+    def sees(self, events: int, rejects: int) -> tuple[int, int]:
+        return events, rejects
+
     def counts(self, folder: Path) -> tuple[int, int]:
         rows = LiveReader(folder / "live.sqlite").minutes(0)
         return tuple(sum(row.number for row in rows if row.name == name) for name in ("hits", "rejects"))
 
 
-@pytest.fixture(params=[_Lake(), _Live()], ids=lambda backend: backend.__doc__)
-def backend(request: pytest.FixtureRequest) -> "_Lake | _Live":
+class _Badges:
+    """The counts of badges on SQLite."""
+
+    def open(self, folder: Path) -> Sink:
+        return BadgeStore(folder / "badges.sqlite")
+
+    def sees(self, events: int, rejects: int) -> tuple[int, int]:
+        return events, 0
+
+    def counts(self, folder: Path) -> tuple[int, int]:
+        with closing(sqlite3.connect(folder / "badges.sqlite")) as database:
+            return database.execute("select coalesce(sum(count), 0) from badges").fetchone()[0], 0
+
+
+Backend = _Lake | _Live | _Badges
+
+
+@pytest.fixture(params=[_Lake(), _Live(), _Badges()], ids=lambda backend: backend.__doc__)
+def backend(request: pytest.FixtureRequest) -> Backend:
     """Each sink that needs no service."""
     return request.param
 
 
-def test_new_sink_has_no_positions(backend: "_Lake | _Live", tmp_path: Path) -> None:
+def test_new_sink_has_no_positions(backend: Backend, tmp_path: Path) -> None:
     """Nothing was written, so nothing is reached."""
     assert dict(backend.open(tmp_path).positions()) == {}
 
 
-def test_rows_and_positions_appear_together(backend: "_Lake | _Live", tmp_path: Path) -> None:
+def test_rows_and_positions_appear_together(backend: Backend, tmp_path: Path) -> None:
     """After `write` the rows and the positions are there, for whoever opens the sink next."""
     backend.open(tmp_path).write(outcome([event("a", 1), event("b", 1)], [reject("a", 2)], [("b", 2)]))
     assert dict(backend.open(tmp_path).positions()) == {"a": 2, "b": 2}
-    assert backend.counts(tmp_path) == (2, 1)
+    assert backend.counts(tmp_path) == backend.sees(2, 1)
 
 
-def test_repeating_a_call_has_no_effect(backend: "_Lake | _Live", tmp_path: Path) -> None:
+def test_repeating_a_call_has_no_effect(backend: Backend, tmp_path: Path) -> None:
     """By the same object and by a new one."""
     once = outcome([event("a", 1)], [reject("a", 2)])
     sink = backend.open(tmp_path)
     for each in (sink, sink, backend.open(tmp_path)):
         each.write(once)
-    assert backend.counts(tmp_path) == (1, 1)
+    assert backend.counts(tmp_path) == backend.sees(1, 1)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +106,7 @@ def test_repeating_a_call_has_no_effect(backend: "_Lake | _Live", tmp_path: Path
     ids=lambda pair: pair[0],
 )
 def test_replay_with_other_bounds_adds_nothing_twice(
-    backend: "_Lake | _Live", tmp_path: Path, again: tuple[str, Callable[[], Outcome]]
+    backend: Backend, tmp_path: Path, again: tuple[str, Callable[[], Outcome]]
 ) -> None:
     """Rows at or below the stored position are dropped, those above are added."""
     sink = backend.open(tmp_path)
@@ -85,19 +116,19 @@ def test_replay_with_other_bounds_adds_nothing_twice(
     reached = max(3, second.positions["a"])
     assert sink.positions()["a"] == reached
     expected_events = min(reached, 4) + (1 if "b" in second.positions else 0)
-    assert backend.counts(tmp_path) == (expected_events, 1 if reached == 5 else 0)
+    assert backend.counts(tmp_path) == backend.sees(expected_events, 1 if reached == 5 else 0)
 
 
-def test_position_never_goes_back(backend: "_Lake | _Live", tmp_path: Path) -> None:
+def test_position_never_goes_back(backend: Backend, tmp_path: Path) -> None:
     """An older outcome moves nothing, also beside a newer one of another partition."""
     sink = backend.open(tmp_path)
     sink.write(outcome([event("a", 9)]))
     sink.write(outcome([event("a", 4), event("b", 1)]))
     assert dict(sink.positions()) == {"a": 9, "b": 1}
-    assert backend.counts(tmp_path) == (2, 0)
+    assert backend.counts(tmp_path) == backend.sees(2, 0)
 
 
-def test_two_open_at_once_do_not_undo_each_other(backend: "_Lake | _Live", tmp_path: Path) -> None:
+def test_two_open_at_once_do_not_undo_each_other(backend: Backend, tmp_path: Path) -> None:
     """Whoever writes second sees what the first wrote."""
     one, two = backend.open(tmp_path), backend.open(tmp_path)
     one.write(outcome([event("a", 1)]))
@@ -105,18 +136,18 @@ def test_two_open_at_once_do_not_undo_each_other(backend: "_Lake | _Live", tmp_p
     one.write(outcome([event("a", 2), event("b", 1)]))
     expected: Mapping[str, int] = {"a": 2, "b": 1}
     assert dict(one.positions()) == dict(two.positions()) == expected
-    assert backend.counts(tmp_path) == (3, 0)
+    assert backend.counts(tmp_path) == backend.sees(3, 0)
 
 
-def test_hostile_text_is_kept(backend: "_Lake | _Live", tmp_path: Path) -> None:
+def test_hostile_text_is_kept(backend: Backend, tmp_path: Path) -> None:
     """NUL, quotes, separators of paths and the rest of Unicode are only text."""
     text = "\0'\"\\/../%2e%00\n\u202e\U0001f600" + "x" * 8000
     rows = [event("a", 1, site=text, title=text, visitor_id=text, properties=[(text, [text, text])])]
     backend.open(tmp_path).write(outcome(rows, [reject("a", 2, raw=text, detail=text)]))
-    assert backend.counts(tmp_path) == (1, 1)
+    assert backend.counts(tmp_path) == backend.sees(1, 1)
 
 
-def test_unusable_place_is_an_error_with_a_hint(backend: "_Lake | _Live", tmp_path: Path) -> None:
+def test_unusable_place_is_an_error_with_a_hint(backend: Backend, tmp_path: Path) -> None:
     """A sink that cannot be made says so once, with a hint."""
     (tmp_path / "file").touch()
     with pytest.raises(WarehouseError) as caught:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.campaign import crash, powercut, why_no_power_cuts
+from tests.crash.campaign import MOMENTS, VICTIMS, Load, crash, powercut, why_no_power_cuts
 
 
 def test_kills_lose_and_double_nothing(tmp_path: Path) -> None:
-    """Each role is killed once under load: whatever got a 200 is in the lake exactly once, and both sums hold."""
-    verdict = crash(tmp_path, hits=2_000, connections=50, kills=4)
+    """Each victim is killed under load: whatever got a 200 is in the lake exactly once, and both sums hold."""
+    verdict = crash(tmp_path, len(VICTIMS), Load())
     assert verdict.good, str(verdict)
     assert verdict.answered > verdict.sent / 2, str(verdict)
 
@@ -19,6 +19,6 @@ def test_a_power_cut_loses_nothing(tmp_path: Path) -> None:
     why = why_no_power_cuts(tmp_path)
     if why:
         pytest.skip(why)
-    verdict = powercut(tmp_path, hits=1_500, connections=50, cuts=1)
+    verdict = powercut(tmp_path, len(MOMENTS), Load())
     assert verdict.good, str(verdict)
     assert verdict.answered > verdict.sent / 3, str(verdict)

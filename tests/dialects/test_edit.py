@@ -63,5 +63,5 @@ def test_an_edit_that_changes_nothing(hit: Hit) -> None:
     target, body = native.edited(hit, keep)
     if target is None or body is None or any(element.faults for element in before):
         return
-    again = Hit(0, "", "", hit.method, target, hit.headers, body)
+    again = Hit.of(0, "", "", hit.method, target, hit.headers, body)
     assert [dict(element.values) for element in native.decode(again)] == [dict(element.values) for element in before]

@@ -19,7 +19,7 @@ NATIVE = Native({"userid": "user"})
 def decode(body: bytes, kind: str = "", *, query: str = "", encoding: str = "", method: str = "POST") -> list[Element]:
     """The elements of a body."""
     headers = f"Content-Type: {kind}\r\nContent-Encoding: {encoding}\r\n".encode()
-    return list(NATIVE.decode(Hit(0, "", "", method, f"/events{query}".encode(), headers, body)))
+    return list(NATIVE.decode(Hit.of(0, "", "", method, f"/events{query}".encode(), headers, body)))
 
 
 def values(elements: list[Element]) -> list[dict[str, list[str]]]:
@@ -174,6 +174,23 @@ def test_a_fault_tells_nothing_of_what_was_sent() -> None:
 def test_a_body_on_a_get_is_not_looked_at() -> None:
     """It is no error either."""
     assert values(decode(b"{", "application/json", query="?a=1", method="GET")) == [{"a": ["1"]}]
+
+
+@pytest.mark.parametrize(
+    ("target", "event"),
+    [
+        (b"/badge.svg", ["badge"]),
+        (b"/badge.svg?event=", ["badge"]),
+        (b"http://a.example/badge.svg?a=1", ["badge"]),
+        (b"/badge.svg?event=opened", ["opened"]),
+        (b"/pixel.png", None),
+        (b"/204?a=/badge.svg", None),
+    ],
+)
+def test_what_a_badge_is_asked_for_with(target: bytes, event: list[str] | None) -> None:
+    """It is the event ``badge``, unless it says otherwise; the other images leave the event open."""
+    (element,) = NATIVE.decode(Hit.of(0, "", "", "GET", target, b""))
+    assert element.values.get("event") == event
 
 
 @given(hits)

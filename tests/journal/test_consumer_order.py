@@ -59,9 +59,13 @@ class World:
         window: float = 0.0,
         readers: Callable[[str], Any] | None = None,
         batch: int = 10,
+        loose: str = "",
     ) -> Consumer:
-        """A consumer that feeds these sinks."""
-        plans = [Plan(name=name, sink=sink, window=window, rows=1_000_000) for name, sink in sinks.items()]
+        """A consumer that feeds these sinks; the one named `loose` does not hold the stream."""
+        plans = [
+            Plan(name=name, sink=sink, window=window, rows=1_000_000, holds=name != loose)
+            for name, sink in sinks.items()
+        ]
         judge = Judge(rules(), self.registry, self.seen)
         return Consumer(
             readers=readers or self.stream.reader, judge=judge, plans=plans, batch_size=batch, clock=self.clock
@@ -127,6 +131,34 @@ def test_nothing_is_committed_that_one_sink_lacks(world: World) -> None:
         lake.gate.set()
         eventually(lambda: world.committed() == 10)
     assert lake.ids == live.ids == world.ids()
+
+
+def test_a_sink_that_does_not_hold_the_stream(world: World) -> None:
+    """While it hangs, at the start and later, the stream is committed; what is still held comes to it, too."""
+    lake, badges = MemorySink(), MemorySink()
+    badges.failures = 3
+    badges.gate.clear()
+    with running(world.consumer({"lake": lake, "badges": badges}, loose="badges")):
+        world.send(5)
+        eventually(lambda: world.committed() == 5)
+        world.send(5)
+        eventually(lambda: world.committed() == 10)
+        assert not badges.ids
+        badges.gate.set()
+        eventually(lambda: badges.ids == world.ids())
+
+
+def test_a_sink_that_cannot_say_how_far_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it does not hold the stream, the start does not wait for it."""
+
+    def broken() -> Mapping[Partition, Position]:
+        raise StreamError("broken")
+
+    lake, badges = MemorySink(), MemorySink()
+    monkeypatch.setattr(badges, "positions", broken)
+    world.send(5)
+    with running(world.consumer({"lake": lake, "badges": badges}, loose="badges"), []):
+        eventually(lambda: world.committed() == 5)
 
 
 def test_windows(world: World) -> None:

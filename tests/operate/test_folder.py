@@ -60,7 +60,7 @@ def test_an_older_folder_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(FolderVersion, match="older"):
         existing(tmp_path)
     steps: list[Path] = []
-    monkeypatch.setattr(folder, "MIGRATIONS", {0: steps.append})
+    monkeypatch.setattr(folder, "MIGRATIONS", {0: steps.append} | folder.MIGRATIONS)
     for _ in range(2):
         with occupied(tmp_path, ROLES):
             pass

@@ -32,12 +32,13 @@ def test_no_address() -> None:
 def test_nobody_answers() -> None:
     """A socket alone is not healthy, although it accepts."""
     with bind("collect", "127.0.0.1:0") as listener:
-        assert not healthy(listener, 0.1)
+        assert not healthy(f"http://{address_of(listener)}", 0.1)
 
 
 URLS = {
     "the public address": (Settings(public_url="https://p.example/"), "https://p.example"),
     "an address": (Settings(collect="10.0.0.1:80"), "http://10.0.0.1:80"),
+    "a certificate": (Settings(collect="0.0.0.0:443", tls_certificate="c", tls_key="k"), "https://127.0.0.1:443"),
     "the wildcard": (Settings(collect="0.0.0.0:80"), "http://127.0.0.1:80"),
     "the wildcard of IPv6": (Settings(collect="[::]:80"), "http://[::1]:80"),
 }

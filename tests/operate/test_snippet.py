@@ -39,6 +39,12 @@ def test_amp() -> None:
     assert snippet("https://p.example", "s", "amp").startswith("<amp-pixel ")
 
 
+def test_badge() -> None:
+    """A badge is to be seen, so it has a text in its place, and as large as it is."""
+    tag = snippet("https://p.example/", "my-repo", "badge")
+    assert tag == '<img src="https://p.example/badge.svg?site=my-repo" alt="views">'
+
+
 @pytest.mark.parametrize("site", ["", " ", 'a"><script>', "a b", "x" * 254])
 def test_fault_of_site(site: str) -> None:
     """A site whose every hit would be a reject is told apart."""

@@ -4,16 +4,20 @@ import asyncio
 import shutil
 import threading
 import time
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pixelake import build
-from pixelake.clock import SECOND
+from pixelake.clock import SECOND, SYSTEM
 from pixelake.hit import Hit
 from pixelake.operate.status import Status, as_text, status
+from pixelake.registry.base import UNDECLARED_PROXY
 from pixelake.settings import Settings
+from pixelake.stream import segment
 from pixelake.stream.sqlite import SqliteWatcher
 from pixelake.testing import FakeClock
 from pixelake.warehouse.lake import Lake, LakeReader
@@ -31,7 +35,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def _accept(settings: Settings, targets: list[str], age: float = 0.0) -> None:
     received_at = CLOCK.now() - round(age * SECOND)
-    hits = [Hit(received_at, "192.0.2.1", "192.0.2.1", "GET", target.encode(), b"") for target in targets]
+    hits = [Hit.of(received_at, "192.0.2.1", "192.0.2.1", "GET", target.encode(), b"") for target in targets]
 
     async def append() -> None:
         writer = build.writer(settings)
@@ -145,6 +149,100 @@ def test_a_gap_shows_for_good(settings: Settings) -> None:
     assert "4 hits are lost" in found.troubles[0]
 
 
+@pytest.mark.parametrize("which", ["the first", "the second", "the last"])
+def test_a_damaged_stream_shows(settings: Settings, which: str) -> None:
+    """Hits that were damaged in the stream are lost and counted as that, also where nothing comes behind them."""
+    for _ in range(3):
+        _accept(settings, [VIEW] * 4)
+    folders = sorted(path for path in (settings.data / "stream").iterdir() if path.is_dir())
+    _join(folders)
+    row = 1 + 4 * ["the first", "the second", "the last"].index(which)
+    _damage(folders[0], row)
+    assert _status(settings).in_stream == 12
+    _settle(settings)
+    found = _status(settings)
+    assert (found.accepted, found.in_stream, found.settled, found.missed, found.in_lake) == (12, 0, 8, 4, 8)
+    assert (found.hits_hold, found.outcomes_hold, found.lag_seconds) == (False, True, 0.0)
+    [aside] = found.set_aside
+    assert "4 hits are lost" in found.troubles[0]
+    assert any(aside in trouble for trouble in found.troubles)
+
+
+def _join(folders: list[Path]) -> None:
+    """Make the rows of several partitions those of the first one."""
+    target = segment.connect(segment.segments(folders[0])[0], write=True)
+    for place, folder in enumerate(folders[1:], 1):
+        source = segment.connect(segment.segments(folder)[0])
+        for first, last, received_at, data in source.execute(segment.SELECT):
+            moved = (first + 4 * place, last + 4 * place, received_at, data)
+            target.execute(segment.INSERT, moved)
+        source.close()
+        shutil.rmtree(folder)
+    target.close()
+
+
+def _damage(folder: Path, first: int) -> None:
+    database = segment.connect(segment.segments(folder)[0], write=True)
+    database.execute("UPDATE groups SET data = zeroblob(99) WHERE first = ?", (first,))
+    database.close()
+
+
+def test_an_unknown_loss_shows(settings: Settings) -> None:
+    """Nobody knows how many hits a destroyed file had: the sum does not hold, and its folder is to be kept."""
+    _accept(settings, [VIEW] * 4)
+    [path] = (settings.data / "stream").glob("*/*.sqlite")
+    with path.open("r+b") as file:
+        file.write(bytes(4_096))
+    stream = build.reader(settings, "consume")
+    assert stream.read(100, 0) is None
+    stream.close()
+    found = _status(settings)
+    assert (found.accepted, found.missed, found.hits_hold) == (0, 0, False)
+    line = f"an unknown number of hits behind position 0 of partition {path.parent.name} are lost"
+    assert found.troubles[0] == line
+    assert line in found.as_dict()["damaged"]
+    assert not any("remove it" in trouble for trouble in found.troubles)
+    assert as_text(found).startswith("✗ hits")
+
+
+def test_an_unknown_loss_behind_what_was_settled_shows(settings: Settings) -> None:
+    """What the lake has is not lost, so the loss is behind it; the keys that others read stay the same."""
+    _accept(settings, [VIEW] * 4)
+    _settle(settings)
+    keys = _status(settings).as_dict().keys()
+    [path] = (settings.data / "stream").glob("*/*.sqlite")
+    with path.open("r+b") as file:
+        file.write(bytes(4_096))
+    stream = build.reader(settings, "look")
+    assert stream.read(100, 0) is None
+    stream.close()
+    found = _status(settings)
+    assert "behind position 4 of" in found.troubles[0]
+    assert (found.settled, found.hits_hold) == (4, False)
+    assert found.as_dict().keys() == keys == {each.name for each in fields(Status)} - {"evidence", "lost_behind"}
+
+
+def test_evidence_of_lost_hits_is_to_be_kept(settings: Settings) -> None:
+    """Nobody is told to remove the folder that tells which hits are lost."""
+    _accept(settings, [VIEW] * 4)
+    [folder] = [path for path in (settings.data / "stream").iterdir() if path.is_dir()]
+    _damage(folder, 1)
+    _settle(settings)
+    found = _status(settings)
+    [aside] = found.set_aside
+    [line] = [trouble for trouble in found.troubles if aside in trouble]
+    assert "keep it" in line
+    assert "remove" not in line
+
+
+def test_damage_nobody_has_looked_at_shows(settings: Settings) -> None:
+    """Status names the file, beside a consumer that is not running."""
+    _accept(settings, [VIEW] * 4)
+    [path] = (settings.data / "stream").glob("*/*.sqlite")
+    path.write_bytes(b"")
+    assert _status(settings).damaged == [str(path)]
+
+
 def test_what_is_lost_shows(settings: Settings) -> None:
     """If the stream has let hits go that were not settled, the sum does not hold, and says so."""
     held = LakeReader(settings.data / "lake"), _Forgetful()
@@ -167,8 +265,26 @@ class _Forgetful(SqliteWatcher):
 
 def test_as_text() -> None:
     """A sum that holds is ticked, one that does not is crossed."""
-    counts = dict.fromkeys((field.name for field in fields(Status)), 0) | {"damaged": (), "set_aside": ()}
+    counts: dict[str, Any] = dict.fromkeys((field.name for field in fields(Status)), 0) | {
+        "damaged": (),
+        "set_aside": (),
+        "notices": (),
+        "evidence": (),
+        "lost_behind": {},
+    }
     found = Status(**counts | {"accepted": 1_234, "settled": 1_234, "outcomes": 5, "in_lake": 2, "rejected": 4})
     good, bad = as_text(found).splitlines()[:2]
     assert good == "✓ hits      1,234 accepted = 0 in the stream + 1,234 settled"
     assert bad.startswith("✗ outcomes  5 = 2 in the lake + 4 rejected + 0 withheld")
+
+
+def test_notices_show(settings: Settings) -> None:
+    """What a collector has noticed is among the troubles, with the setting; and no registry is made to ask it."""
+    assert build.status(settings).as_dict()["notices"] == []
+    assert not (settings.data / "registry").exists()
+    with closing(build.registry(settings)) as registry:
+        registry.notice(UNDECLARED_PROXY, "10.0.0.1", SYSTEM.now())
+    found = build.status(settings)
+    assert [(each["level"], each["setting"]) for each in found.as_dict()["notices"]] == [("error", "trusted_proxies")]
+    assert "10.0.0.1" in as_text(found).splitlines()[-1]
+    assert found.hits_hold

@@ -54,7 +54,7 @@ def test_elements_have_ids_of_their_own() -> None:
 
 def test_a_given_hit_id_is_kept() -> None:
     """An unordered source names its hits itself."""
-    assert events(Hit(1, "", "", "GET", b"/", b"", hit_id="abc"))[0]["hit_id"] == "abc"
+    assert events(Hit.of(1, "", "", "GET", b"/", b"", hit_id="abc"))[0]["hit_id"] == "abc"
 
 
 def test_anonymous() -> None:
@@ -103,7 +103,7 @@ def test_headers_beyond_the_bound_are_rejected() -> None:
 def test_the_first_of_two_headers_counts() -> None:
     """As everywhere else."""
     sent = hit()
-    twice = Hit(
+    twice = Hit.of(
         sent.received_at, "", "", "GET", b"/", b"Referer: http://a.example/1\r\nreferer: http://b.example/2\r\n"
     )
     assert events(twice)[0]["host"] == "a.example"

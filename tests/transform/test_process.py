@@ -123,7 +123,7 @@ def test_a_reject_tells_everything() -> None:
 
 def test_raw_bytes_survive() -> None:
     """What is no UTF-8 stands in base64: nothing of the hit is lost."""
-    (reject,) = rejects(Hit(AT, "", "", "POST", b"/events", b"Content-Type: application/json\r\n", b"\xff{"))
+    (reject,) = rejects(Hit.of(AT, "", "", "POST", b"/events", b"Content-Type: application/json\r\n", b"\xff{"))
     assert reject["stage"] == "decode"
     assert base64.b64decode(json.loads(reject["raw"])["body_base64"]) == b"\xff{"
 

@@ -103,7 +103,7 @@ HEADERS = {
 @pytest.mark.parametrize(("name", "value", "expected"), HEADERS.values(), ids=HEADERS.keys())
 def test_headers(name: str, value: str, expected: str | None) -> None:
     """Addresses are cut in all but a few; what a name calls secret is left out, and the name stays."""
-    headers = raw(Hit(AT, "", "", "GET", b"/", f"{name}: {value}\r\n".encode()))["headers"]
+    headers = raw(Hit.of(AT, "", "", "GET", b"/", f"{name}: {value}\r\n".encode()))["headers"]
     assert headers == (f"{name}:\r\n" if expected is None else f"{name}: {expected}\r\n")
 
 

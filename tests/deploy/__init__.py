@@ -1,0 +1,1 @@
+"""Tests of what is beside the program: containers, and recipes for what stands in front of it."""
