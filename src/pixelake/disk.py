@@ -2,6 +2,9 @@
 
 import fcntl
 import os
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +26,26 @@ def sync(path: Path) -> None:
             fcntl.fcntl(handle, FULL_SYNC)
     finally:
         os.close(handle)
+
+
+def write_ahead(database: sqlite3.Connection, wait: float = 30.0) -> None:
+    """Put an SQLite file under a write-ahead log, if it is not.
+
+    While another process does so SQLite says "locked" at once, whatever the connection's timeout
+    (sqlite.org/c3ref/busy_handler.html: to avoid a deadlock); here it waits `wait` seconds.
+
+    Raises:
+        sqlite3.Error: it cannot be done.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            with closing(database.execute("PRAGMA journal_mode=WAL")):
+                return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def free(path: Path) -> int:

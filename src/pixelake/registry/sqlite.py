@@ -18,9 +18,7 @@ import os
 import secrets
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,7 +27,7 @@ from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from pixelake.clock import SECOND, SYSTEM, Clock
-from pixelake.disk import sync
+from pixelake.disk import sync, write_ahead
 from pixelake.errors import RegistryUnavailable, SettingsError
 from pixelake.registry.base import Noticed, Site, Snapshot
 
@@ -45,7 +43,6 @@ SECOND_LOOK: Final = 3_600 * SECOND
 
 _BUSY: Final = 30.0
 """Seconds to wait for another process's transaction."""
-_OPEN_TRIES: Final = 200
 _LAST_ZONE: Final = timedelta(hours=12)
 """A date ends last in the zone UTC-12."""
 _SCHEMA: Final = (
@@ -285,7 +282,7 @@ def _open(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # its WAL takes the same mode
     database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     try:
-        _begin_wal(database)
+        write_ahead(database)
         for pragma in ("synchronous=FULL", "fullfsync=1", "checkpoint_fullfsync=1", "secure_delete=ON"):
             database.execute(f"PRAGMA {pragma}").fetchall()
         database.execute("BEGIN IMMEDIATE")
@@ -297,16 +294,3 @@ def _open(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _begin_wal(database: sqlite3.Connection) -> None:
-    """Two processes that make the file at once get "locked" at once here, whatever the timeout."""
-    for _ in range(_OPEN_TRIES):
-        try:
-            with closing(database.execute("PRAGMA journal_mode=WAL")):
-                return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            time.sleep(0.02)
-    raise sqlite3.OperationalError("database is locked")

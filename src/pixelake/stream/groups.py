@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from pixelake.disk import write_ahead
 from pixelake.stream import segment
 from pixelake.stream.base import Partition, Position
 
@@ -72,7 +73,7 @@ class Committed:
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             self._database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode=WAL")
+            write_ahead(self._database)
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS positions(readers TEXT NOT NULL, partition TEXT NOT NULL,"

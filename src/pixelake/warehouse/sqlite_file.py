@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from pixelake.disk import write_ahead
 from pixelake.errors import WarehouseError
 from pixelake.warehouse import durable
 
@@ -26,7 +27,7 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
             path, timeout=BUSY, isolation_level=None, cached_statements=64, check_same_thread=False
         )
         try:
-            connection.execute("pragma journal_mode = wal")
+            write_ahead(connection)
             connection.execute("pragma synchronous = full")
             connection.execute("pragma fullfsync = on")
             connection.execute("pragma journal_size_limit = 16777216")
