@@ -103,7 +103,7 @@ def reader(settings: Settings, group: str) -> Reader:
 
 def watcher(settings: Settings) -> Watcher:
     """What `status` asks."""
-    from pixelake.stream.sqlite import SqliteWatcher
+    from pixelake.stream.sqlite_watcher import SqliteWatcher
 
     return SqliteWatcher(_place(settings, "stream", "stream"))
 

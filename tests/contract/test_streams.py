@@ -8,8 +8,9 @@ import pytest
 
 from pixelake.stream.base import Reader, Watcher, Writer
 from pixelake.stream.memory import MemoryStream
-from pixelake.stream.sqlite import SqliteWatcher, SqliteWriter
+from pixelake.stream.sqlite import SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
+from pixelake.stream.sqlite_watcher import SqliteWatcher
 from tests.hits import append, drain, hits, numbers
 
 

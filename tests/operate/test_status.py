@@ -18,7 +18,7 @@ from pixelake.operate.status import Status, as_text, status
 from pixelake.registry.base import UNDECLARED_PROXY
 from pixelake.settings import Settings
 from pixelake.stream import segment
-from pixelake.stream.sqlite import SqliteWatcher
+from pixelake.stream.sqlite_watcher import SqliteWatcher
 from pixelake.testing import FakeClock
 from pixelake.warehouse.lake import Lake, LakeReader
 from pixelake.warehouse.recover import BROKEN

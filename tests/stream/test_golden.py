@@ -9,8 +9,8 @@ import pytest
 from pixelake.hit import Codec
 from pixelake.stream import segment
 from pixelake.stream.groups import Committed
-from pixelake.stream.sqlite import SqliteWatcher
 from pixelake.stream.sqlite_reader import SqliteReader
+from pixelake.stream.sqlite_watcher import SqliteWatcher
 from tests.hits import drain
 from tests.stream.golden import GOLDEN, HITS, SETTLED, make
 

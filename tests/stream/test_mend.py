@@ -20,8 +20,9 @@ from pixelake.hit import Hit
 from pixelake.stream import mend, segment
 from pixelake.stream.base import Position
 from pixelake.stream.groups import DAMAGED, Committed
-from pixelake.stream.sqlite import SqliteWatcher, SqliteWriter
+from pixelake.stream.sqlite import SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
+from pixelake.stream.sqlite_watcher import SqliteWatcher
 from pixelake.testing import FakeClock
 from tests.hits import append, drain, hits, numbers
 

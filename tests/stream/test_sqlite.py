@@ -14,8 +14,9 @@ import pytest
 from pixelake.errors import StreamError, StreamUnavailable
 from pixelake.hit import Hit
 from pixelake.stream import segment
-from pixelake.stream.sqlite import SqliteWatcher, SqliteWriter
+from pixelake.stream.sqlite import SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
+from pixelake.stream.sqlite_watcher import SqliteWatcher
 from tests.hits import append, drain, hits, numbers
 
 

@@ -266,12 +266,19 @@ class Desk:
         failure = append.exception()
         reason = "" if failure is None else failure.reason if isinstance(failure, StreamUnavailable) else "unavailable"
         self.last_failure = "" if failure is None else str(failure)
+        slow = self._clock.monotonic() - began > self._pace
+        if slow:  # the disk is what all wait for: it goes on first
+            if self.open.closing is not None:
+                self.open.closing.cancel()
+                self.close_turn()
+            self._go_on(turns, began, failed=bool(reason))
         try:
             for turn in turns:
                 self.settle(turn, reason)
                 turn.end()
         finally:
-            self._go_on(turns, began, failed=bool(reason))
+            if not slow:
+                self._go_on(turns, began, failed=bool(reason))
 
     def _go_on(self, turns: Sequence[Turn], began: float, *, failed: bool) -> None:
         """The stream is free."""

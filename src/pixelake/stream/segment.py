@@ -165,14 +165,10 @@ def hits_of(row: Row, codec: Codec) -> list[Hit]:
     return hits
 
 
-def create(folder: Path, partition: Partition, first: Position, rows: Iterable[Row] = ()) -> Path:
-    """Make a segment, usually empty; it is durable, and so is its name. Returns where it is.
-
-    The file gets its name only when it is whole, so that nobody opens half of it.
-    """
-    nursery = folder / f".{first:020d}"
-    nursery.unlink(missing_ok=True)
-    with closing(sqlite3.connect(nursery, isolation_level=None)) as connection:
+def make(path: Path, partition: Partition, rows: Iterable[Row] = ()) -> Path:
+    """Make the file of a segment, usually an empty one, durably. Nobody reads it before it is in its `place`."""
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA fullfsync=1")
@@ -181,10 +177,20 @@ def create(folder: Path, partition: Partition, first: Position, rows: Iterable[R
         connection.execute("INSERT INTO about VALUES (?)", (partition,))
         connection.executemany(INSERT, rows)
         connection.execute("COMMIT")
-    sync(nursery)
-    path = nursery.rename(folder / f"{first:020d}.sqlite")
-    sync(folder)
+    sync(path)
     return path
+
+
+def place(made: Path, first: Position) -> Path:
+    """Make it the segment that begins at a position; the name is durable. Returns where it is."""
+    path = made.rename(made.with_name(f"{first:020d}.sqlite"))
+    sync(path.parent)
+    return path
+
+
+def create(folder: Path, partition: Partition, first: Position, rows: Iterable[Row] = ()) -> Path:
+    """Make a segment and put it in its place. Returns where it is."""
+    return place(make(folder / f".{first:020d}", partition, rows), first)
 
 
 def segments(folder: Path) -> list[Path]:

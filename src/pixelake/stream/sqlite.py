@@ -17,12 +17,8 @@ Partitions whose owner is gone are drained, then removed.
 
 import asyncio
 import contextlib
-import os
-import secrets
-import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,105 +26,21 @@ from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from pixelake.clock import SYSTEM, Clock
-from pixelake.disk import Flock, free, sync
-from pixelake.errors import DiskFull, StreamError, StreamFull, StreamUnavailable
-from pixelake.hit import Codec, Hit
-from pixelake.stream import mend, segment
-from pixelake.stream.base import Extent, Partition, Position
+from pixelake.disk import free
+from pixelake.errors import DiskFull, StreamFull, StreamUnavailable
+from pixelake.hit import Hit
+from pixelake.stream import segment
 from pixelake.stream.groups import Committed
+from pixelake.stream.partition import OwnPartition, Row
 
 T = TypeVar("T")
 
-ROW_BYTES: Final = 4 << 20
-"""Most bytes of a row before compression, for the sake of its readers; one hit alone may have more."""
 ROOM_CHECK: Final = 1.0
 """Seconds between looks at what is free on the disk, and at what the stream takes."""
 PARTS_OF_BOUND: Final = 8
 """The stream's bound holds at least so many segments: only closed ones can be forgotten."""
 RETRY_AFTER: Final = 1.0
 """Seconds between attempts to begin a partition after a failure."""
-LOOKS: Final = 20
-POLL: Final = 0.02
-"""A watcher looks so often, so many seconds apart, at a partition that is changing."""
-
-
-Row = tuple[Position, Position, int, bytes]
-"""First and last position, when the first hit was received (µs UTC), and the hits."""
-
-
-class _OwnPartition:
-    """The partition a writer owns: made, filled, rolled, left. Used by one thread at a time."""
-
-    def __init__(self, stream: Path, clock: Clock) -> None:
-        self._clock = clock
-        self._codec = Codec()
-        self.name: Partition = secrets.token_hex(6)
-        self._folder = stream / self.name
-        nursery = stream / f".{self.name}"  # a reader must not see it before it is locked
-        nursery.mkdir(parents=True)
-        try:
-            self._lock = Flock(nursery / "owner.lock")
-            self._lock.acquire()
-            segment.create(nursery, self.name, 1)
-            nursery.rename(self._folder)
-        except BaseException:
-            shutil.rmtree(nursery, ignore_errors=True)
-            raise
-        sync(stream)
-        sync(stream.parent)
-        self._next: Position = 1
-        self._open_segment()
-
-    def _open_segment(self) -> None:
-        self._path = segment.segments(self._folder)[-1]
-        self._segment = segment.connect(self._path, write=True)
-        self._name = str(self._path)
-        self._inode = self._path.stat().st_ino
-        self._bytes = 0
-        self._opened = self._clock.monotonic()
-
-    def encode(self, hits: Sequence[Hit]) -> list[Row]:
-        """The hits as rows with their positions, to be appended next."""
-        rows, first = [], self._next
-        for part, data in self._codec.encode_parts(hits, ROW_BYTES):
-            rows.append((first, first + len(part) - 1, part[0].received_at, data))
-            first += len(part)
-        return rows
-
-    def append(self, rows: Sequence[Row]) -> None:
-        """One transaction, one fsync.
-
-        Raises:
-            sqlite3.Error, OSError: the rows may or may not be durable.
-        """
-        if len(rows) == 1:  # SQLite's own transaction: one call without Python's lock, not three
-            self._segment.execute(segment.INSERT, rows[0])
-        else:
-            self._segment.execute("BEGIN IMMEDIATE")
-            self._segment.executemany(segment.INSERT, rows)
-            self._segment.execute("COMMIT")
-        if os.stat(self._name).st_ino != self._inode:  # noqa: PTH116 - a Path costs twice as much
-            # we wrote to a file that nobody will find
-            raise FileNotFoundError(f"{self._path} was replaced under our hands")
-        self._next = rows[-1][1] + 1
-        self._bytes += sum(len(row[3]) for row in rows)
-
-    def is_due(self, size: int, age: float) -> bool:
-        """Is the segment too large or too old?"""
-        return self._bytes > 0 and (self._bytes >= size or self._clock.monotonic() - self._opened >= age)
-
-    def roll(self) -> None:
-        """Begin a new segment."""
-        segment.create(self._folder, self.name, self._next)
-        self._segment.close()
-        self._open_segment()
-
-    def leave(self) -> None:
-        """Let it go; what it holds will be drained."""
-        self._segment.close()
-        self._lock.release()
-
-
 _Job = tuple[asyncio.AbstractEventLoop, Callable[[], object], Callable[[BaseException | None], object]]
 
 
@@ -225,7 +137,7 @@ class SqliteWriter:
         self._committing = False
         self._idle = asyncio.Event()
         self._roll_timer: asyncio.TimerHandle | None = None
-        self._partition: _OwnPartition | None = None
+        self._partition: OwnPartition | None = None
         self._retry_at = 0.0
         self._last_failure = ""
 
@@ -285,7 +197,7 @@ class SqliteWriter:
         self._check_room()
         try:
             if self._partition is None:
-                self._partition = _OwnPartition(self._stream, self._clock)
+                self._partition = OwnPartition(self._stream, self._clock)
             self._partition.append(rows or self._partition.encode(hits))
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
@@ -317,11 +229,13 @@ class SqliteWriter:
             folders = segment.partitions(self._stream)
             return sum(segment.bytes_behind(folder, committed.lowest(folder.name)) for folder in folders)
 
-    def _roll(self, partition: _OwnPartition) -> None:
+    def _roll(self, partition: OwnPartition) -> None:
         """A failed roll must not fail the hits that are durable already: the next commit begins a new partition."""
         try:
             if partition.is_due(self._segment_bytes, self._segment_age):
                 partition.roll()
+            elif partition.is_due(self._segment_bytes / 2, self._segment_age / 2):
+                partition.prepare()
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
 
@@ -346,81 +260,3 @@ class SqliteWriter:
             await self._thread.wait(self._partition.leave)
             self._partition = None
         self._thread.close()
-
-
-class SqliteWatcher:
-    """See `pixelake.stream.base.Watcher`."""
-
-    def __init__(self, stream: Path) -> None:
-        self._stream = stream
-
-    def extents(self) -> Sequence[Extent]:
-        """What is held, a row a partition."""
-        found = [self._look(folder, _extent) for folder in segment.partitions(self._stream)]
-        return [extent for extent in found if extent is not None]
-
-    def received_at(self, partition: Partition, position: Position) -> int | None:
-        """When the commit of that hit began (µs UTC), or None if it is held no longer."""
-        return self._look(self._stream / partition, lambda folder: _received_at(folder, position))
-
-    def _look(self, folder: Path, ask: Callable[[Path], T]) -> T | None:
-        """Ask again if a segment was rolled, unlinked or set aside while we looked."""
-        for _ in range(LOOKS):
-            try:
-                return ask(folder)
-            except (sqlite3.OperationalError, OSError):
-                if not folder.exists():
-                    return None
-                time.sleep(POLL)
-        raise StreamError(f"cannot read partition {folder.name}", "look at the disk of the data folder")
-
-
-def _extent(folder: Path) -> Extent:
-    """What is held of a partition; what is being set aside just now still counts as held.
-
-    Raises:
-        OSError, sqlite3.Error: it changes while we look.
-    """
-    names, aside = _names(folder), mend.notes(folder)
-    moved = [path for part in mend.under_way(folder) for path in part.glob("*.sqlite")]
-    paths = sorted([*segment.segments(folder), *moved], key=lambda path: path.stem)
-    lost = [(first, last) for note in aside.values() for first, last in note.lost]
-    last, damaged = max((end for _, end in lost), default=0), [str(path) for path in moved]
-    if paths:
-        try:
-            last = max(last, segment.last_position(paths[-1]))
-        except segment.FAILURES as error:
-            if not segment.is_damage(error):
-                raise
-            last, damaged = max(last, int(paths[-1].stem) - 1), [*damaged, str(paths[-1])]
-    found = Extent(
-        partition=folder.name,
-        first=int(paths[0].stem) if paths else last + 1,
-        last=last,
-        bytes=sum(path.stat().st_size for path in folder.iterdir()),
-        lost=lost,
-        damaged=damaged,
-        set_aside=[str(path) for path in aside if path.suffix != mend.PART],
-        evidence=[str(path) for path, note in aside.items() if note.lost or note.more],
-        lost_behind=min((note.end for note in aside.values() if note.more), default=None),
-    )
-    if _names(folder) != names:
-        raise FileNotFoundError(f"{folder} changes")
-    return found
-
-
-def _names(folder: Path) -> Sequence[Path]:
-    """Every segment, wherever it lies."""
-    return sorted(folder.rglob("*.sqlite"))
-
-
-def _received_at(folder: Path, position: Position) -> int | None:
-    for path in reversed(segment.segments(folder)):
-        if int(path.stem) <= position:
-            try:
-                return segment.received_at(path, position)
-            except segment.FAILURES as error:
-                if not segment.is_damage(error):
-                    raise
-                return None
-    return None
