@@ -32,7 +32,7 @@ GRACE_SECONDS: Final = 1.0
 """A draining process still answers what arrives on idle connections for so long, at most half of its time."""
 FAREWELL_SECONDS: Final = 3.0
 """For the client to take leave of TLS."""
-SWITCH_SECONDS: Final = 0.0002
+SWITCH_SECONDS: Final = 0.001
 """How long the thread that commits waits for Python's lock before it asks for it, some three times a commit. With
 Python's own 5 ms a busy loop would hold up every commit by 15."""
 SLOWEST_PACE: Final = 4

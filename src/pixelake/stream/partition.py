@@ -27,8 +27,9 @@ from pixelake.stream.base import Partition, Position
 
 ROW_BYTES: Final = 4 << 20
 """Most bytes of a row before compression, for the sake of its readers; one hit alone may have more."""
-CHECKPOINT_BYTES: Final = 4 << 20
-"""Of hits in the write-ahead log until they are moved: SQLite checks what is there, but ends it where it is damaged."""
+CHECKPOINT_BYTES: Final = 8 << 20
+"""Of hits in the write-ahead log until they are moved to its file. Then it is written anew from its beginning: to
+overwrite a file costs half of what it costs to make it longer."""
 SPARE: Final = ".next"
 """The file that becomes the next segment."""
 
@@ -69,6 +70,7 @@ class OwnPartition:
         self._bytes = self._moved = 0
         self._opened = self._clock.monotonic()
         self._spare: Future[Path] | None = None
+        self._moving: Future[None] | None = None
 
     def encode(self, hits: Sequence[Hit]) -> list[Row]:
         """The hits as rows with their positions, to be appended next."""
@@ -95,9 +97,19 @@ class OwnPartition:
             raise FileNotFoundError(f"{self._path} was replaced under our hands")
         self._next = rows[-1][1] + 1
         self._bytes += sum(len(row[3]) for row in rows)
-        if self._bytes - self._moved >= CHECKPOINT_BYTES:
-            self._moved = self._bytes
-            self._beside.submit(_tidy, "move hits out of a write-ahead log", partial(_checkpoint, self._path))
+
+    def checkpoint(self) -> None:
+        """Go on with moving what is in the write-ahead log: most of it beside the commits, the rest in between two.
+
+        Raises:
+            sqlite3.Error: it cannot be moved; it stays where it is.
+        """
+        if self._moving is None:
+            if self._bytes - self._moved >= CHECKPOINT_BYTES:
+                self._moving = self._beside.submit(_tidy, "checkpoint a segment", partial(_checkpoint, self._path))
+        elif self._moving.done():
+            self._moving, self._moved = None, self._bytes
+            self._segment.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def is_due(self, size: float, age: float) -> bool:
         """Is the segment too large or too old?"""

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final, TypeVar
+from typing import Final, NamedTuple
 
 from pixelake.clock import SYSTEM, Clock
 from pixelake.disk import free
@@ -33,15 +33,19 @@ from pixelake.stream import segment
 from pixelake.stream.groups import Committed
 from pixelake.stream.partition import OwnPartition, Row
 
-T = TypeVar("T")
-
 ROOM_CHECK: Final = 1.0
 """Seconds between looks at what is free on the disk, and at what the stream takes."""
 PARTS_OF_BOUND: Final = 8
 """The stream's bound holds at least so many segments: only closed ones can be forgotten."""
 RETRY_AFTER: Final = 1.0
 """Seconds between attempts to begin a partition after a failure."""
-_Job = tuple[asyncio.AbstractEventLoop, Callable[[], object], Callable[[BaseException | None], object]]
+
+
+class _Job(NamedTuple):
+    loop: asyncio.AbstractEventLoop
+    job: Callable[[], object]
+    done: Callable[[BaseException | None], object]
+    behind: Callable[[], object] | None
 
 
 class _DiskThread:
@@ -56,9 +60,14 @@ class _DiskThread:
         self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
         self._thread.start()
 
-    def run(self, job: Callable[[], object], done: Callable[[BaseException | None], object]) -> None:
-        """Do `job`, then have `done` called in the loop, with what went wrong."""
-        self._jobs.put((asyncio.get_running_loop(), job, done))
+    def run(
+        self,
+        job: Callable[[], object],
+        done: Callable[[BaseException | None], object],
+        behind: Callable[[], object] | None = None,
+    ) -> None:
+        """Do `job`, have `done` called in the loop with what went wrong, then do what is to be done `behind` it."""
+        self._jobs.put(_Job(asyncio.get_running_loop(), job, done, behind))
 
     async def wait(self, job: Callable[[], object]) -> None:
         """Do `job`; raises what it raises."""
@@ -68,7 +77,7 @@ class _DiskThread:
 
     def _work(self) -> None:
         while (item := self._jobs.get()) is not None:
-            loop, job, done = item
+            loop, job, done, behind = item
             error: BaseException | None = None
             try:
                 job()
@@ -78,6 +87,8 @@ class _DiskThread:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
                 loop.call_soon_threadsafe(done, error)
             del done
+            if behind is not None:
+                behind()
 
     def close(self) -> None:
         """End behind what is under way."""
@@ -164,12 +175,15 @@ class SqliteWriter:
         """One commit for all who wait. There is one at a time."""
         waiting, self._waiting = self._waiting, []
         hits = waiting[0][0] if len(waiting) == 1 else [hit for part, _ in waiting for hit in part]
+        partition = self._partition
         try:
-            rows = None if self._partition is None else self._partition.encode(hits)
+            rows = [] if partition is None else partition.encode(hits)
         except Exception as error:  # noqa: BLE001 - no memory, perhaps: somebody waits for an answer
             asyncio.get_running_loop().call_soon(self._committed, waiting, error)
             return
-        self._thread.run(lambda: self._write(hits, rows), lambda error: self._committed(waiting, error))
+        self._thread.run(
+            lambda: self._write(hits, partition, rows), lambda error: self._committed(waiting, error), self._tidy
+        )
 
     def _committed(self, group: list[_Waiting], error: BaseException | None) -> None:
         """The disk has given its word: tell those who waited, and go on with those who came since."""
@@ -186,23 +200,22 @@ class SqliteWriter:
     def _roll_idle(self, loop: asyncio.AbstractEventLoop) -> None:
         """Also when no hit comes a segment is closed at its age: retention counts on it."""
         self._roll_timer = loop.call_later(self._segment_age * IDLE_CHECK, self._roll_idle, loop)
-        if not self._committing and (partition := self._partition) is not None:
+        if not self._committing and self._partition is not None:
             self._committing = True
-            self._thread.run(lambda: self._roll(partition), lambda error: self._committed([], error))
+            self._thread.run(self._tidy, lambda error: self._committed([], error))
 
-    def _write(self, hits: Sequence[Hit], rows: Sequence[Row] | None) -> None:
-        """Make the hits durable. `rows` are the same, encoded for the partition we have, if we have one."""
+    def _write(self, hits: Sequence[Hit], encoded_for: OwnPartition | None, rows: Sequence[Row]) -> None:
+        """Make the hits durable. `rows` are the same, encoded for the partition we had, if we still have it."""
         if self._partition is None and self._clock.monotonic() < self._retry_at:
             raise StreamUnavailable(self._last_failure)
         self._check_room()
         try:
             if self._partition is None:
                 self._partition = OwnPartition(self._stream, self._clock)
-            self._partition.append(rows or self._partition.encode(hits))
+            self._partition.append(rows if self._partition is encoded_for else self._partition.encode(hits))
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
             raise StreamUnavailable(self._last_failure, "look at the disk of the data folder") from error
-        self._roll(self._partition)
 
     def _check_room(self) -> None:
         """Leave the consumer room to settle what is there, so that a full disk gets well by itself."""
@@ -229,14 +242,21 @@ class SqliteWriter:
             folders = segment.partitions(self._stream)
             return sum(segment.bytes_behind(folder, committed.lowest(folder.name)) for folder in folders)
 
-    def _roll(self, partition: OwnPartition) -> None:
-        """A failed roll must not fail the hits that are durable already: the next commit begins a new partition."""
+    def _tidy(self) -> None:
+        """What a commit leaves to do, when those who waited for it are told.
+
+        A failure must not fail the hits that are durable already: the next commit begins a new partition.
+        """
+        partition = self._partition
+        if partition is None:
+            return
         try:
+            partition.checkpoint()
             if partition.is_due(self._segment_bytes, self._segment_age):
                 partition.roll()
             elif partition.is_due(self._segment_bytes / 2, self._segment_age / 2):
                 partition.prepare()
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the thread must live on, whatever it was
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
