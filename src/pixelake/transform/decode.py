@@ -1,21 +1,23 @@
 """Batch -> what its hits say: rows of valid elements, rejected elements, withheld ones. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from pixelake.cache import bounded
 from pixelake.dialects.base import Element, Fault
 from pixelake.dialects.site import DEFAULT
-from pixelake.dialects.text import text
 from pixelake.hit import Hit
 from pixelake.stream.base import Batch, Position
-from pixelake.transform.page import NO_PAGE, Page, read_page
+from pixelake.transform.columns import Columns
+from pixelake.transform.head import Head, read_head, referring_page
+from pixelake.transform.page import NO_PAGE, read_page
 from pixelake.transform.raw import raw_json, see_json
-from pixelake.transform.redact import Redactor, redacted
+from pixelake.transform.redact import redacted
 from pixelake.transform.rules import Rules
-from pixelake.transform.validate import AT, too_long, validate
+from pixelake.transform.usual import Usual
+from pixelake.transform.validate import AT, validate
 
 MAX_ELEMENTS: Final = 20_000
 MAX_VALUES: Final = 200_000
@@ -33,19 +35,13 @@ COLUMNS: Final = (
     "dialect",
     "method",
     "client",
-    "user_agent",
-    "accept_language",
-    "dnt",
-    "gpc",
     "anonymous",
+    "head",
     # of the element
     "properties",
-    "host",
-    "path",
-    "tags",
-    "click_id",
+    "page",
+    "before",
     "referred",
-    "referring_host",
     *AT,
 )
 """The columns of `Decoded.rows`; those of `validate` stand last."""
@@ -89,38 +85,73 @@ class Size(NamedTuple):
     text: int
 
 
-class Head(NamedTuple):
-    """What is used of the headers."""
+_PROPERTIES: Final = COLUMNS.index("properties")
 
-    user_agent: str | None
-    accept_language: str | None
-    referer: str | None
-    dnt: bool
-    gpc: bool
-    faults: tuple[Fault, ...]
+
+class Decoder:
+    """Decodes the hits of batches; remembers what comes again and again. One thread at a time."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._usual = Usual(rules)
+
+    def __call__(self, batch: Batch) -> Decoded:
+        """Decode the first hits of a batch, as many as the memory is for; the caller goes on behind them."""
+        decoded = Decoded(batch)
+        rows, usual = decoded.rows, self._usual.row
+        hits = elements = values = text = 0
+        for hit, hit_id, position in zip(batch.hits, batch.ids, batch.positions, strict=True):
+            row = usual(hit, hit_id, position)
+            hits += 1
+            if row is not None:
+                rows.append(row)
+                elements += 1
+                values += 2 * len(row[_PROPERTIES])  # each with its name; of columns there is a fixed number
+                text += len(hit.head)
+            else:
+                size = _decode_hit(decoded, hit, hit_id, position, self._rules)
+                elements += size.elements
+                values += size.values
+                text += size.text
+            if elements >= MAX_ELEMENTS or values >= MAX_VALUES or text >= MAX_TEXT:
+                break
+        if hits == len(batch.hits):
+            return decoded
+        first = Batch(batch.partition, batch.hits[:hits], batch.positions[:hits])
+        return Decoded(first, decoded.rows, decoded.rejected, decoded.withheld)
 
 
 def decode(batch: Batch, rules: Rules) -> Decoded:
-    """Decode the first hits of a batch, as many as the memory is for; the caller goes on behind them."""
-    decoded = Decoded(batch)
-    hits = elements = values = text = 0
-    for hit, hit_id, position in zip(batch.hits, batch.ids, batch.positions, strict=True):
-        size = _decode_hit(decoded, hit, hit_id, position, rules)
-        hits += 1
-        elements += size.elements
-        values += size.values
-        text += size.text
-        if elements >= MAX_ELEMENTS or values >= MAX_VALUES or text >= MAX_TEXT:
-            break
-    if hits == len(batch.hits):
-        return decoded
-    first = Batch(batch.partition, batch.hits[:hits], batch.positions[:hits])
-    return Decoded(first, decoded.rows, decoded.rejected, decoded.withheld)
+    """Decode one batch."""
+    return Decoder(rules)(batch)
+
+
+def spread(decoded: Decoded) -> Columns:
+    """The columns of the rows, with those of heads and pages."""
+    found = dict(zip(COLUMNS, zip(*decoded.rows, strict=True), strict=True))
+    columns = Columns(len(decoded.rows))
+    things = [(found.pop(name), parts) for name, parts in _PARTS.items()]
+    for name, values in found.items():
+        columns.put(name, values)
+    for values, parts in things:
+        columns.put_parts(values, parts)
+    return columns
+
+
+_PARTS: Final[Mapping[str, Mapping[str, Callable[[Any], Any]]]] = {
+    "head": {name: attrgetter(name) for name in ("user_agent", "accept_language", "dnt", "gpc")},
+    "page": {
+        "url": lambda page: page.url or None,
+        **{name: attrgetter(name) for name in ("host", "path", "tags", "click_id")},
+    },
+    "before": {"referrer": lambda page: page.url or None, "referring_host": attrgetter("host")},
+}
+"""Column of a decoded row -> the columns that are read from it."""
 
 
 def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rules: Rules) -> Size:
     """Add the elements of a hit, and say what they take."""
-    head = _head(hit.headers, rules.max_field, rules.secrets)
+    head = read_head(hit.headers, rules.max_field, rules.secrets)
     dialect = rules.dialect(hit.target)
     elements = dialect.decode(hit)
     shared = len(hit.target) + len(hit.headers)
@@ -131,9 +162,7 @@ def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rul
         decoded.withheld.extend([position] * len(elements))
         return Size(len(elements), 0, 0)
     anonymous = private and rules.do_not_track == "anonymous"
-    agent = head.user_agent
-    about = (hit.received_at, hit.source, dialect.name, hit.method, hit.client)
-    about_head = (agent, head.accept_language, head.dnt, head.gpc, anonymous)
+    about = (hit.received_at, hit.source, dialect.name, hit.method, hit.client, anonymous, head)
     raw = ""
     search = rules.secrets.search()
     values, text = 0, len(hit.body) + len(elements) * shared
@@ -149,10 +178,10 @@ def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rul
         row, site, faults = _decode_element(element, head, anonymous, rules, all_short=all_short)
         if faults:
             told = raw or raw_json(hit, rules, anonymous=anonymous)
-            decoded.rejected.append(Rejected(name, position, hit, site, agent, anonymous, faults, told))
+            decoded.rejected.append(Rejected(name, position, hit, site, head.user_agent, anonymous, faults, told))
             raw = raw or see_json(name)
         else:
-            decoded.rows.append((name, position, *about, *about_head, *row))
+            decoded.rows.append((name, position, *about, *row))
     return Size(len(elements), values, text)
 
 
@@ -167,14 +196,11 @@ def _decode_element(
     for name in _URLS:
         if name in properties:  # a repeated one is a property too
             properties[name] = [read_page(sent, rules.kept_query).url for sent in properties[name]]
-    page = read_page(row[_URL], rules.kept_query) if row[_URL] else _referring_page(head, rules)
+    page = read_page(row[_URL], rules.kept_query) if row[_URL] else referring_page(head.referer, rules.kept_query)
     before = read_page(row[_REFERRER], rules.kept_query) if row[_REFERRER] else NO_PAGE
-    row[_URL] = page.url or None
-    row[_REFERRER] = before.url or None
-    row[_SITE] = row[_SITE] or page.host or _referring_page(head, rules).host or DEFAULT
+    row[_SITE] = row[_SITE] or page.host or referring_page(head.referer, rules.kept_query).host or DEFAULT
     row[_EVENT] = row[_EVENT] or "pageview"
-    referred = "referrer" in element.values
-    row[:0] = (properties, page.host, page.path, page.tags, page.click_id, referred, before.host)
+    row[:0] = (properties, page, before, "referrer" in element.values)
     return row, row[_SITE + _AHEAD], (*element.faults, *faults, *head.faults)
 
 
@@ -182,32 +208,3 @@ _SITE, _EVENT, _URL, _USER, _REFERRER = (AT[name] for name in ("site", "event", 
 _URLS: Final = ("url", "referrer")
 _AHEAD: Final = COLUMNS.index("site") - COLUMNS.index("properties")
 """How many columns of the element stand before those of `validate`."""
-
-
-def _referring_page(head: Head, rules: Rules) -> Page:
-    """The page, as the Referer tells it.
-
-    A Referer that ends behind its origin may have been cut there by the browser
-    (Referrer-Policy): the path is unknown.
-    """
-    if not head.referer:
-        return NO_PAGE
-    page = read_page(head.referer, rules.kept_query)
-    return page._replace(path=None) if page.path == "/" and "?" not in head.referer else page
-
-
-_NAMES: Final = (b"user-agent", b"accept-language", b"referer", b"dnt", b"sec-gpc")
-
-
-@bounded(8_192)
-def _head(headers: bytes, max_field: int, secrets: Redactor) -> Head:
-    """Of a header that comes twice the first counts."""
-    lines = [line.partition(b":") for line in headers.split(b"\r\n")]
-    found = {name.lower(): value for name, _, value in reversed(lines)}
-    agent, language, referer, dnt, gpc = [text(found[name].strip()) if name in found else None for name in _NAMES]
-    referer = secrets.text(referer) if referer else None
-    faults: tuple[Fault, ...] = ()
-    if 3 * len(headers) > max_field:  # a byte that cannot be decoded becomes three letters
-        texts = (("user-agent", agent), ("accept-language", language), ("referer", referer))
-        faults = tuple(too_long(name, sent, max_field) for name, sent in texts if sent and len(sent) > max_field)
-    return Head(agent or None, language or None, referer, dnt == "1", gpc == "1", faults)

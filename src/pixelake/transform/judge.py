@@ -8,7 +8,7 @@ from functools import partial
 
 from pixelake.registry.base import Registry
 from pixelake.stream.base import Batch
-from pixelake.transform.decode import decode
+from pixelake.transform.decode import Decoder
 from pixelake.transform.facts import gather
 from pixelake.transform.process import poisoned, process
 from pixelake.transform.retry import BROKEN, Retry, Stopped
@@ -21,6 +21,7 @@ class Judge:
 
     def __init__(self, rules: Rules, registry: Registry, seen: Seen) -> None:
         self._rules = rules
+        self._decode = Decoder(rules)
         self._registry = registry
         self._seen = seen
         self._one = threading.Lock()
@@ -56,7 +57,7 @@ class Judge:
 
     def _judge(self, batch: Batch) -> Outcome:
         with self._one, _without_collections():
-            decoded = decode(batch, self._rules)
+            decoded = self._decode(batch)
             facts = gather(decoded, self._registry, self._seen, self._rules.default_zone)
             return process(decoded, facts)
 

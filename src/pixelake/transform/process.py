@@ -6,15 +6,17 @@ from typing import Any, Final
 import pyarrow as pa
 
 from pixelake.dialects.base import Fault
+from pixelake.event import PARTITION_COLUMNS
 from pixelake.stream.base import Batch
-from pixelake.transform.decode import COLUMNS, Decoded, Rejected
+from pixelake.transform.columns import Columns
+from pixelake.transform.decode import Decoded, Rejected, spread
 from pixelake.transform.enrich.place import place
 from pixelake.transform.enrich.table import ENRICHERS, enrich
 from pixelake.transform.enrich.visitor import visitor
 from pixelake.transform.facts import QUARTER, Facts, Salts
 from pixelake.transform.raw import bare_json, faults_json, raw_json
 from pixelake.transform.rules import Rules
-from pixelake.transform.tables import HOUR, hour_columns, hour_texts, table
+from pixelake.transform.tables import HOUR, hour_texts, table
 from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
 
 _NO_SALTS: Final = Salts(None, None)
@@ -60,20 +62,35 @@ def _events(decoded: Decoded, facts: Facts) -> pa.Table:
     rows = len(decoded.rows)
     if not rows:
         return table(EVENTS, {}, 0)
-    columns: dict[str, Sequence[Any]] = dict(zip(COLUMNS, zip(*decoded.rows, strict=True), strict=True))
-    columns.update(hour_columns(columns["received_at"]))
-    salts = [
-        _NO_SALTS if hidden else facts.salts.get((site, received_at // QUARTER), _NO_SALTS)
-        for site, received_at, hidden in zip(columns["site"], columns["received_at"], columns["anonymous"], strict=True)
-    ]
-    columns["salt"], columns["salt_before"] = zip(*salts, strict=True)
+    columns = spread(decoded)
+    _put_hours(columns)
+    _put_salts(columns, facts)
     for enricher in ENRICHERS:
         enrich(columns, enricher)
-    columns["duplicate"] = [facts.owners.get(hit_id, hit_id) != hit_id for hit_id in columns["hit_id"]]
-    columns["occurred_at"] = columns["received_at"]
-    columns["partition"] = [decoded.batch.partition] * rows
-    columns["signed"] = [False] * rows
-    return table(EVENTS, columns, rows)
+    if facts.owners:
+        columns.put("duplicate", [facts.owners.get(name, name) != name for name in columns.values("hit_id")])
+    else:
+        columns.put_constant("duplicate", False)
+    columns.put("occurred_at", columns.values("received_at"))
+    columns.put_constant("partition", decoded.batch.partition)
+    columns.put_constant("signed", False)
+    return columns.table(EVENTS)
+
+
+def _put_hours(columns: Columns) -> None:
+    """The partition columns."""
+    columns.put("hours", [moment // HOUR for moment in columns.values("received_at")])
+    coded, hours = columns.distinct(("hours",))
+    columns.put_coded(coded, PARTITION_COLUMNS, [hour_texts(hour) for (hour,) in hours])
+
+
+def _put_salts(columns: Columns, facts: Facts) -> None:
+    columns.put("quarter", [moment // QUARTER for moment in columns.values("received_at")])
+    coded, moments = columns.distinct(("site", "quarter", "anonymous"))
+    salts = [
+        _NO_SALTS if anonymous else facts.salts.get((site, quarter), _NO_SALTS) for site, quarter, anonymous in moments
+    ]
+    columns.put_coded(coded, ("salt", "salt_before"), salts)
 
 
 def _reject(rejected: Rejected, partition: str, facts: Facts) -> tuple[Any, ...]:

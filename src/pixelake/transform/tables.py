@@ -20,13 +20,9 @@ _PROPERTIES: Final = EVENTS.field("properties").type
 
 def table(schema: pa.Schema, columns: Mapping[str, Sequence[Any]], rows: int) -> pa.Table:
     """A table of the schema; a column that is not given is null."""
-    return pa.Table.from_arrays([_array(field, columns.get(field.name), rows) for field in schema], schema=schema)
-
-
-def hour_columns(received_at: Sequence[int]) -> dict[str, Sequence[str]]:
-    """The partition columns."""
-    texts = [hour_texts(moment // HOUR) for moment in received_at]
-    return dict(zip(("year", "month", "day", "hour"), zip(*texts, strict=True), strict=False))
+    found = ((field, columns.get(field.name)) for field in schema)
+    arrays = [pa.nulls(rows, field.type) if values is None else array(field, values) for field, values in found]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 @lru_cache(maxsize=4_096)
@@ -36,12 +32,9 @@ def hour_texts(hour: int) -> tuple[str, str, str, str]:
     return f"{moment.year:04}", f"{moment.month:02}", f"{moment.day:02}", f"{moment.hour:02}"
 
 
-def _array(field: "pa.Field[Any]", values: Sequence[Any] | None, rows: int) -> Any:
-    if values is None:
-        return pa.nulls(rows, field.type)
-    if field.type == _PROPERTIES:
-        return _maps(values)
-    return pa.array(values, field.type)
+def array(field: "pa.Field[Any]", values: Sequence[Any]) -> Any:
+    """Values as an Arrow array of the field's type."""
+    return _maps(values) if field.type == _PROPERTIES else pa.array(values, field.type)
 
 
 def _maps(rows: Sequence[Mapping[str, Sequence[str]]]) -> Any:

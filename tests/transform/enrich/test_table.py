@@ -1,7 +1,9 @@
 """The table of enrichers."""
 
-from pixelake.transform.decode import COLUMNS
-from pixelake.transform.enrich.table import ENRICHERS, Columns, Enricher, enrich
+from pixelake.transform.columns import Columns
+from pixelake.transform.decode import decode, spread
+from pixelake.transform.enrich.table import ENRICHERS, Enricher, enrich
+from tests.judging import batch, hit, rules
 
 
 def test_once_for_each_distinct_input() -> None:
@@ -12,15 +14,16 @@ def test_once_for_each_distinct_input() -> None:
         calls.append(value)
         return (2 * value,)
 
-    columns: Columns = {"a": [1, 2] * 500}
+    columns = Columns(1_000)
+    columns.put("a", [1, 2] * 500)
     enrich(columns, Enricher("double", ("a",), ("b",), double))
-    assert columns["b"] == (2, 4) * 500
+    assert columns.values("b") == [2, 4] * 500
     assert calls == [1, 2]
 
 
 def test_every_input_is_there_in_time() -> None:
     """Each enricher's inputs are columns of a decoded hit, of the facts, or of an earlier enricher."""
-    known = {*COLUMNS, "salt", "salt_before"}
+    known = {*spread(decode(batch(hit()), rules())).names, "salt", "salt_before"}
     for enricher in ENRICHERS:
         assert known.issuperset(enricher.inputs), enricher.name
         known.update(enricher.outputs)

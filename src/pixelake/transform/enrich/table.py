@@ -1,17 +1,16 @@
 """The enrichers, in the order they run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pixelake.transform.columns import Columns
 from pixelake.transform.enrich.agent import agent
 from pixelake.transform.enrich.bot import bot
 from pixelake.transform.enrich.campaign import campaign, channel
 from pixelake.transform.enrich.place import language, place
 from pixelake.transform.enrich.visitor import visitor
 from pixelake.transform.page import UTM, without_www
-
-Columns = dict[str, Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,6 @@ ENRICHERS: Final = (
 
 def enrich(columns: Columns, enricher: Enricher) -> None:
     """Add the enricher's columns."""
-    rows = list(zip(*(columns[name] for name in enricher.inputs), strict=True))
-    known = {row: enricher.function(*row) for row in dict.fromkeys(rows)}
-    outputs = zip(*map(known.__getitem__, rows), strict=True)
-    columns.update(zip(enricher.outputs, outputs, strict=True))
+    coded, rows = columns.distinct(enricher.inputs)
+    known = {row: enricher.function(*row) for row in dict.fromkeys(rows)}  # equal rows may have different codes
+    columns.put_coded(coded, enricher.outputs, [known[row] for row in rows])

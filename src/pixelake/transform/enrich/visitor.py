@@ -1,5 +1,6 @@
 """Who it was, for a day: a keyed hash of network, user agent and site."""
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -23,4 +24,14 @@ def visitor(
 
 
 def _hash(seen: bytes, salt: bytes | None) -> str | None:
-    return blake2b(seen, digest_size=_SIZE, key=salt).hexdigest() if salt else None
+    if not salt:
+        return None
+    started = _started(salt).copy()
+    started.update(seen)
+    return started.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _started(salt: bytes) -> blake2b:
+    """A hash that has worked its key in: a third of the time of a short one."""
+    return blake2b(digest_size=_SIZE, key=salt)

@@ -1,0 +1,109 @@
+"""The short way of usual hits, held to the long way of all."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixelake.transform.decode import Decoder
+from pixelake.transform.process import process
+from pixelake.transform.usual import Usual
+from tests.judging import batch, hit, rules, salted
+
+NAMES = (
+    *("site", "event", "url", "title", "referrer", "user", "uid", "event_id", "value", "currency", "sent_at"),
+    *("URL", "plan", "password", "", "utm_source"),
+)
+WORDS = (
+    "",
+    "a",
+    "example.com",
+    "https://example.com/a?utm_source=x&gclid=1",
+    "https%3A%2F%2Fshop.example%2F%3Fid%3D1",
+    *("%C3%A4", "%FF", "1.5", "1e3", "eur", "x+y", "%00", "1770757199", "password%3Dx", "Sec%2"),
+    *("\u00e4", "a=b", "//b.example/c"),
+)
+FIELDS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from([*NAMES, "plan", "password", "", "utm_source"]), st.sampled_from(WORDS)).map(
+            "=".join
+        ),
+        st.sampled_from(["", "site", "=", "plan", "%75rl=https://e.example/", "token=1"]),
+    ),
+    max_size=8,
+).map("&".join)
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "User-Agent": st.sampled_from(["", "curl/8", "Mozilla/5.0 \u00e4", "x" * 200]),
+        "Referer": st.sampled_from(
+            ["", "https://r.example", "https://r.example/", "https://r.example/p?id=1", "x" * 200]
+        ),
+        "referer": st.sampled_from(["https://second.example/"]),
+        "Accept-Language": st.sampled_from(["de", "*", ""]),
+        "X-Referer": st.just("https://wrong.example/"),
+        "DNT": st.sampled_from(["0", "1"]),
+        "Sec-GPC": st.sampled_from(["1", ""]),
+    },
+)
+PATHS = st.sampled_from(["/pixel.gif", "/pixel", "/", "/p.gif", "/badge.svg", "/204", "/other"])
+
+
+def _outcome(decoder: Decoder, *hits: Any) -> Any:
+    decoded = decoder(batch(*hits))
+    return process(decoded, salted(decoded))
+
+
+def _long_way(**settings: Any) -> Decoder:
+    decoder = Decoder(rules(**settings))
+    decoder._usual.row = lambda *_: None  # type: ignore[method-assign]
+    return decoder
+
+
+SHORT, LONG = Decoder(rules(max_field=150)), _long_way(max_field=150)
+
+
+@given(PATHS, FIELDS, HEADERS, st.sampled_from(["GET", "HEAD"]), st.sampled_from([b"", b"{}"]))
+def test_both_ways_agree(path: str, query: str, headers: dict[str, str], method: str, body: bytes) -> None:
+    """Whatever is sent, nobody can tell from the outcome which way it went; also not the second time."""
+    sent = hit(f"{path}?{query}", {"Referer": "", **headers}, method=method, body=body)
+    long = _outcome(LONG, sent)
+    for _ in range(2):
+        short = _outcome(SHORT, sent)
+        assert short.events.to_pylist() == long.events.to_pylist()
+        assert short.rejects.to_pylist() == long.rejects.to_pylist()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "site=a&url=https://a.example/b&title=T",
+        "event=buy&value=1.5&currency=eur&plan=gold&uid=u",
+        "title=%C3%A4+b",
+        "a",
+        "",
+    ],
+)
+def test_usual_hits_go_the_short_way(query: str) -> None:
+    """What most pages send is usual; else this file would save nothing."""
+    assert Usual(rules()).row(hit(f"/pixel.gif?{query}"), "p-1", 1) is not None
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/pixel.gif?title=a&title=b", {}),
+        ("/pixel.gif?plan=a&plan=b", {}),
+        ("/pixel.gif?value=x", {}),
+        ("/pixel.gif?password=x", {}),
+        ("/pixel.gif?url=https://a.example/?password=x", {}),
+        ("/badge.svg?site=a", {}),
+        ("/pixel.gif?" + "&".join(map(str, range(100))), {}),
+        ("/pixel.gif?site=a", {"DNT": "1"}),
+        ("/pixel.gif?site=a", {"User-Agent": "x" * 9_000}),
+    ],
+)
+def test_others_do_not(target: str, headers: dict[str, str]) -> None:
+    """A hit with anything to decide about is left to those who decide."""
+    assert Usual(rules()).row(hit(target, headers), "p-1", 1) is None
