@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pixelake.clock import SECOND
+from pixelake.errors import SettingsError
 from pixelake.registry.base import Registry
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.testing import FakeClock
@@ -179,3 +180,51 @@ def test_counts_are_seen_though_clocks_disagree(connect: Open, clock: FakeClock)
     assert before.version == version
     with pytest.raises(TypeError):
         before.badges["a.example"] = 0  # type: ignore[index]
+
+
+def test_policies_are_dated(connect: Open, clock: FakeClock) -> None:
+    """A policy holds from a little later on, for all processes; what was received before keeps the one it had."""
+    one, other = connect(), connect()
+    assert one.snapshot().policies == {}
+    assert isinstance(other, SqliteRegistry)
+    first = other.set_policy("a.example", "withhold")
+    assert first > clock.now()
+    assert one.snapshot().policies == {"a.example": ((first, "withhold"),)}
+    assert "a.example" in one.snapshot().sites
+    clock.advance(60)
+    second = other.set_policy("a.example", "")
+    assert one.snapshot().policies == {"a.example": ((first, "withhold"), (second, ""))}
+    assert second > first
+    assert connect().snapshot().policies == one.snapshot().policies
+
+
+def test_the_same_policy_again_changes_nothing(connect: Open, clock: FakeClock) -> None:
+    """It holds since it was first set, and the version stays."""
+    registry = connect()
+    assert isinstance(registry, SqliteRegistry)
+    first = registry.set_policy("a.example", "ignore")
+    version = registry.snapshot().version
+    clock.advance(60)
+    assert registry.set_policy("a.example", "ignore") == first
+    assert registry.snapshot().version == version
+
+
+def test_a_clock_that_went_back_turns_no_policies_round(connect: Open, clock: FakeClock) -> None:
+    """The one that was set last holds last."""
+    registry = connect()
+    assert isinstance(registry, SqliteRegistry)
+    first = registry.set_policy("a.example", "withhold")
+    clock.advance(-3_600)
+    second = registry.set_policy("a.example", "ignore")
+    assert second > first
+    assert registry.snapshot().policies["a.example"] == ((first, "withhold"), (second, "ignore"))
+
+
+def test_no_such_policy(connect: Open) -> None:
+    """It is refused with a hint, and no site is made."""
+    registry = connect()
+    assert isinstance(registry, SqliteRegistry)
+    with pytest.raises(SettingsError) as raised:
+        registry.set_policy("a.example", "forget")
+    assert raised.value.hint
+    assert registry.snapshot().sites == {}

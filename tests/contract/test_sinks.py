@@ -11,11 +11,13 @@ import pytest
 from pixelake.errors import WarehouseError
 from pixelake.warehouse.badges_sqlite import BadgeStore
 from pixelake.warehouse.base import Outcome, Sink
+from pixelake.warehouse.files import FORMATS, Files
+from pixelake.warehouse.files_place import Folder
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from pixelake.warehouse.query import Lakehouse
 from tests.warehouse.outcomes import event as any_event
-from tests.warehouse.outcomes import outcome, reject
+from tests.warehouse.outcomes import outcome, read_files, reject
 
 event = partial(any_event, event="badge")
 """An event that every sink keeps something of."""
@@ -65,10 +67,28 @@ class _Badges:
             return database.execute("select coalesce(sum(count), 0) from badges").fetchone()[0], 0
 
 
-Backend = _Lake | _Live | _Badges
+class _Files:
+    """Plain files."""
+
+    def __init__(self, kind: str) -> None:
+        self.__doc__ = f"Plain files: {kind}."
+        self._kind = kind
+
+    def open(self, folder: Path) -> Sink:
+        return Files(Folder(folder / "files"), self._kind)
+
+    def sees(self, events: int, rejects: int) -> tuple[int, int]:
+        return events, rejects
+
+    def counts(self, folder: Path) -> tuple[int, int]:
+        return tuple(len(read_files(folder / "files", prefix, self._kind)) for prefix in ("events", "errors"))
 
 
-@pytest.fixture(params=[_Lake(), _Live(), _Badges()], ids=lambda backend: backend.__doc__)
+Backend = _Lake | _Live | _Badges | _Files
+BACKENDS = [_Lake(), _Live(), _Badges(), *map(_Files, FORMATS)]
+
+
+@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__doc__)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each sink that needs no service."""
     return request.param

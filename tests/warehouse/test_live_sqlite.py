@@ -1,5 +1,7 @@
 """The live store and its reader."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from pixelake.clock import SECOND
 from pixelake.errors import WarehouseError
 from pixelake.testing import FakeClock
+from pixelake.warehouse.live_lists import Top
 from pixelake.warehouse.live_sqlite import COLUMNS, LiveReader, LiveStore, Minute, Now
 from tests.warehouse.outcomes import START, event, outcome, reject
 
@@ -150,7 +153,10 @@ def test_old_rows_are_forgotten(house: House) -> None:
     house.store.write(outcome([event("a", 1, visitor_before="old")]))
     house.clock.advance(2 * 3600)
     house.store.write(outcome([event("a", 7200)]))
-    assert house.store._connection.execute("select count(*) from earlier").fetchone() == (0,)
+    for table in ("recent", "present", "sites", "lists"):
+        found = house.store._connection.execute(f"select count(*) from {table} where site = 'shop'").fetchone()
+        assert found[0] <= 3, table  # of the second write
+    assert house.reader.top("event", None, 0, 5) == [Top("pageview", 1, False)]
     assert [row.event["hit_id"] for row in house.reader.newest(5)] == ["a-7200"]
     assert {row.minute for row in house.reader.minutes(0)} == {START_US + 7200 * SECOND}
     assert house.store.positions() == {"a": 7200}
@@ -180,3 +186,21 @@ def test_unwritable_place_is_told(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError) as caught:
         LiveStore(tmp_path / "file" / "live.sqlite")
     assert caught.value.hint
+
+
+def test_a_store_of_an_older_version(tmp_path: Path) -> None:
+    """Its counters and positions stay; events, which had other columns, are forgotten."""
+    path = tmp_path / "live.sqlite"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript("""
+            create table events (cursor integer primary key autoincrement, person text, is_person integer not null);
+            insert into events values (7, 'v', 1);
+            create table earlier (visitor_id text primary key, visitor_before text, received_at integer);
+            create table positions (partition text primary key, position integer not null) strict, without rowid;
+            insert into positions values ('a', 5)""")
+    assert LiveReader(path).newest(5) == []
+    store = LiveStore(path, clock=FakeClock(START_US))
+    store.write(outcome([event("a", 5), event("a", 6)]))
+    assert [row.event["hit_id"] for row in LiveReader(path).after(7, 5)] == ["a-6"]
+    tables = {name for (name,) in store._connection.execute("select name from sqlite_master where type = 'table'")}
+    assert not tables & {"events", "earlier"}

@@ -1,13 +1,15 @@
-"""The live store on SQLite: the last events and counters by the minute, with a TTL.
+"""The live store on SQLite: the last events, who is here, counters by the minute and top lists, with a TTL.
 
 Made for screens: it forgets, and may be deleted; the lake does not need it.
 Counters and positions move in one transaction, so that a replay counts nothing
-twice.
+twice. Whatever clients send, it is bounded: in events, in sites (`live_sites`)
+and in values (`live_lists`).
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,14 +19,18 @@ import pyarrow.compute as pc
 
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.stream.base import Partition, Position
-from pixelake.warehouse import sqlite_file
+from pixelake.warehouse import live_lists, live_present, live_sites, sqlite_file
 from pixelake.warehouse.base import Outcome
 from pixelake.warehouse.fresh import above
+from pixelake.warehouse.live_lists import Top
 from pixelake.warehouse.people import known, of_people
 
 MINUTE: Final = 60 * SECOND
 MOST_EVENTS: Final = 100_000
 """Events that are kept at most; some 600 bytes each."""
+
+SHOWN: Final = 500
+"""Events kept of one write: its newest, and of each site the newest one. More no screen shows; each costs 15 µs."""
 
 STEP: Final = 1_000
 """Rows that a write forgets at least, so that no write takes long."""
@@ -56,30 +62,30 @@ COLUMNS: Final = (
 )
 """What a screen needs of an event."""
 
-SCHEMA: Final = """
-create table if not exists events (
+SCHEMA: Final = f"""
+drop table if exists events;
+drop table if exists earlier;
+create table if not exists recent (
   cursor integer primary key autoincrement,
   hit_id text not null unique,
   received_at integer not null,
   site text not null,
-  person text,
-  is_person integer not null,
   event text not null
 ) strict;
-create index if not exists events_by_time on events (received_at);
-create index if not exists events_by_site on events (site);
-create table if not exists earlier (
-  visitor_id text primary key, visitor_before text not null, received_at integer not null
-) strict, without rowid;
-create index if not exists earlier_by_time on earlier (received_at);
+create index if not exists recent_by_time on recent (received_at);
+create index if not exists recent_by_site on recent (site);
 create table if not exists minutes (
   site text not null, minute integer not null, name text not null, count integer not null,
   primary key (minute, site, name)
 ) strict, without rowid;
 create table if not exists positions (
   partition text primary key, position integer not null
-) strict, without rowid
+) strict, without rowid;
+{live_sites.SCHEMA};
+{live_present.SCHEMA};
+{live_lists.SCHEMA}
 """
+"""The first two are of older versions."""
 
 
 class Recent(NamedTuple):
@@ -124,6 +130,7 @@ class LiveStore:
     ) -> None:
         self._path, self._retention, self._most, self._clock = path, int(retention * SECOND), most_events, clock
         self._connection = sqlite_file.connect(path, SCHEMA)
+        self._sites, self._lists = live_sites.Sites(self._connection), live_lists.Lists(self._connection)
 
     def close(self) -> None:
         """Let the file go. May never be called."""
@@ -144,36 +151,36 @@ class LiveStore:
         Raises:
             WarehouseError: it is not known to be written; repeat the call.
         """
-        with sqlite_file.reported(self._path), sqlite_file.transaction(self._connection):
-            fresh = above(outcome, self.positions())
-            if not fresh.positions:
-                return
-            self._keep(fresh.events)
-            self._count(fresh)
-            self._connection.executemany("insert or replace into positions values (?, ?)", fresh.positions.items())
-            self._forget(max(STEP, 2 * fresh.events.num_rows))
+        try:
+            with sqlite_file.reported(self._path), sqlite_file.transaction(self._connection):
+                self._write(above(replace(outcome, events=outcome.events.select(_NEEDED)), self.positions()))
+        except BaseException:
+            self._sites.reset()
+            raise
+
+    def _write(self, fresh: Outcome) -> None:
+        if not fresh.positions:
+            return
+        self._keep(fresh.events)
+        met = self._sites.meet(fresh.events)
+        people = met.select([*live_lists.COLUMNS, *live_present.COLUMNS]).filter(of_people(met))
+        present = live_present.rows(people, self._clock.now() - live_present.KEPT)
+        self._connection.executemany(live_present.INSERT, present)
+        self._lists.add(self._sites.fold(people, live_sites.LISTED))
+        self._count(met, fresh.rejects)
+        self._connection.executemany("insert or replace into positions values (?, ?)", fresh.positions.items())
+        self._forget(max(STEP, 2 * fresh.events.num_rows))
 
     def _keep(self, events: pa.Table) -> None:
-        newest = events.slice(max(0, events.num_rows - self._most))
-        persons = pc.coalesce(newest["user_id"], newest["visitor_id"]).to_pylist()
-        rows = _shown(newest).to_pylist()
+        rows = _shown(_newest(events, min(SHOWN, self._most))).to_pylist()
         self._connection.executemany(
-            "insert or ignore into events (hit_id, received_at, site, person, is_person, event)"
-            " values (?, ?, ?, ?, ?, ?)",
-            (
-                (row["hit_id"], row["received_at"], row["site"], person, is_person, _JSON.encode(row).decode())
-                for row, person, is_person in zip(rows, persons, of_people(newest).to_pylist(), strict=True)
-            ),
+            "insert or ignore into recent (hit_id, received_at, site, event) values (?, ?, ?, ?)",
+            ((row["hit_id"], row["received_at"], row["site"], _JSON.encode(row).decode()) for row in rows),
         )
 
-        self._connection.executemany(
-            "insert or replace into earlier (visitor_id, visitor_before, received_at) values (?, ?, ?)",
-            _across_midnight(newest),
-        )
-
-    def _count(self, fresh: Outcome) -> None:
-        counts = Counter(dict(_minutes(fresh.events)))
-        for minute, count in _by_minute(fresh.rejects, ()).items():
+    def _count(self, events: pa.Table, rejects: pa.Table) -> None:
+        counts = Counter(dict(_minutes(events)))
+        for minute, count in _by_minute(rejects, ()).items():
             counts["", minute, "rejects"] += count
         self._connection.executemany(
             "insert into minutes (site, minute, name, count) values (?, ?, ?, ?)"
@@ -183,29 +190,31 @@ class LiveStore:
 
     def _forget(self, most: int) -> None:
         """Forget what is too old or too much, `most` rows of each."""
-        oldest = self._clock.now() - self._retention
+        now = self._clock.now()
+        oldest = now - self._retention
         self._connection.execute(
-            "delete from events where cursor in"
-            " (select cursor from events where received_at < ? order by received_at limit ?)",
+            "delete from recent where cursor in"
+            " (select cursor from recent where received_at < ? order by received_at limit ?)",
             (oldest, most),
         )
         self._connection.execute(
-            "delete from events where cursor in (select cursor from events order by cursor limit"
-            " min(?, max(0, (select count(*) from events) - ?)))",
-            (most, self._most),
+            "delete from recent where cursor in (select cursor from recent"
+            " where cursor <= (select max(cursor) from recent) - ? order by cursor limit ?)",
+            (self._most, most),
         )
-        self._connection.execute(
-            "delete from earlier where visitor_id in (select visitor_id from earlier where received_at < ? limit ?)",
-            (oldest, most),
-        )
+        self._connection.execute("delete from present where newest <= ?", (now - live_present.KEPT,))
         self._connection.execute(
             "delete from minutes where (minute, site, name) in"
             " (select minute, site, name from minutes where minute < ? limit ?)",
             (oldest - MINUTE, most),
         )
+        self._lists.forget(oldest, most)
+        self._connection.execute("delete from sites where interval < ?", (oldest - live_sites.INTERVAL,))
 
 
 _JSON: Final = msgspec.json.Encoder()
+_NEEDED: Final = [*COLUMNS, "user_id", "visitor_before", "partition", "position"]
+"""What is read of an event; to copy the other columns would take as long as all the rest."""
 
 
 def _shown(events: pa.Table) -> pa.Table:
@@ -214,17 +223,26 @@ def _shown(events: pa.Table) -> pa.Table:
     return shown.set_column(COLUMNS.index("received_at"), "received_at", shown["received_at"].cast(pa.int64()))
 
 
-def _across_midnight(events: pa.Table) -> Iterator[tuple[str, str, int]]:
-    """Who the visitors of a day's first minutes were on the day before, and when that was said (microseconds)."""
-    told = events.filter(pc.and_(pc.is_valid(events["visitor_before"]), pc.is_valid(events["visitor_id"])))
-    columns: Any = told["visitor_id"], told["visitor_before"], told["received_at"].cast(pa.int64())
-    return zip(*(column.to_pylist() for column in columns), strict=True)
+def _newest(events: pa.Table, most: int) -> pa.Table:
+    """The last `most` rows, in their order; among them the last one of each site, as far as there is room."""
+    if events.num_rows <= most:
+        return events
+    rows = pa.table({"site": events["site"], "row": pa.array(range(events.num_rows), pa.int64())})
+    last: Any = rows.group_by("site").aggregate([("row", "max")])["row_max"]
+    of_sites = sorted(last.to_pylist())[-most // 2 :]
+    chosen = set(of_sites)
+    row = events.num_rows
+    while len(chosen) < most:
+        row -= 1
+        chosen.add(row)
+    return events.take(pa.array(sorted(chosen), pa.int64()))
 
 
 def _minutes(events: pa.Table) -> Iterator[tuple[tuple[str, int, str], int]]:
     """The counts of events by site, minute and name."""
     views = pc.and_(of_people(events), pc.equal(events["event"], pa.scalar("pageview")))
     named = {"hits": None, "views": views, "bots": known(events, "bot"), "duplicates": known(events, "duplicate")}
+    events = events.select(["site", "received_at"])
     for name, chosen in named.items():
         rows = events if chosen is None else events.filter(chosen)
         for (site, minute), count in _by_minute(rows, ("site",)).items():
@@ -265,8 +283,8 @@ class LiveReader:
             WarehouseError: it cannot be read.
         """
         sql = """
-            select cursor, event from events where cursor >
-            (select case when ? > coalesce(max(seq), 0) then 0 else ? end from sqlite_sequence where name = 'events')
+            select cursor, event from recent where cursor >
+            (select case when ? > coalesce(max(seq), 0) then 0 else ? end from sqlite_sequence where name = 'recent')
             order by cursor desc limit ?"""
         return self._recent(sql, (cursor, cursor, limit))[::-1]
 
@@ -277,9 +295,9 @@ class LiveReader:
             WarehouseError: it cannot be read.
         """
         if site is None:
-            return self._recent("select cursor, event from events order by cursor desc limit ?", (limit,))
+            return self._recent("select cursor, event from recent order by cursor desc limit ?", (limit,))
         return self._recent(
-            "select cursor, event from events where site = ? order by cursor desc limit ?", (site, limit)
+            "select cursor, event from recent where site = ? order by cursor desc limit ?", (site, limit)
         )
 
     def minutes(self, since: int, site: str | None = None) -> list[Minute]:
@@ -297,16 +315,34 @@ class LiveReader:
         """The people of the last seconds. Who has no visitor id is in the hits only.
 
         Who is here before and after midnight, and gets another visitor id by it, is still one.
+        They are known to be here for ten minutes (`live_present.KEPT`).
+
+        Raises:
+            WarehouseError: it cannot be read.
+        """
+        since = self._clock.now() - int(window_seconds * SECOND)
+        return Now(*live_present.count(self._select(live_present.SELECT, (since, site)), since))
+
+    def top(self, name: str, site: str | None, since: int, limit: int) -> list[Top]:
+        """The most frequent values of a list from the interval on that `since` (microseconds UTC) is in.
+
+        At most `limit`, most frequent first; then, marked, the rest. Their sum is exact. A count is a lower bound
+        where there is a rest.
+
+        Args:
+            name: one of `live_lists.NAMES`.
+            site: of that site; None: of all.
+            since: the intervals are of ten minutes (`live_sites.INTERVAL`).
+            limit: how many values.
 
         Raises:
             WarehouseError: it cannot be read.
         """
         sql = """
-            select count(distinct coalesce(visitor_before, person)), count(*)
-            from events left join earlier on earlier.visitor_id = person
-            where events.received_at > ?1 and is_person and site = coalesce(?2, site)"""
-        rows = self._select(sql, (self._clock.now() - int(window_seconds * SECOND), site))
-        return Now(*rows[0]) if rows else Now(0, 0)
+            select value, sum(count) from lists
+            where interval >= ?1 and site = coalesce(?2, site) and name = ?3 group by value"""
+        start = since // live_sites.INTERVAL * live_sites.INTERVAL
+        return live_lists.top(self._select(sql, (start, site, name)), limit)
 
     def _recent(self, sql: str, parameters: Sequence[Any]) -> list[Recent]:
         return [Recent(cursor, msgspec.json.decode(event)) for cursor, event in self._select(sql, parameters)]
@@ -316,6 +352,6 @@ class LiveReader:
         if not self._path.exists():
             return []
         with sqlite_file.reported(self._path), closing(sqlite_file.connect_to_read(self._path)) as connection:
-            if not connection.execute("select 1 from sqlite_master where name = 'earlier'").fetchone():
+            if not connection.execute("select 1 from sqlite_master where name = 'lists'").fetchone():
                 return []
             return connection.execute(sql, parameters).fetchall()
