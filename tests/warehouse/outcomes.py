@@ -1,10 +1,15 @@
 """Builds outcomes for the tests of the warehouse."""
 
+import gzip
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import orc
 
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
@@ -62,3 +67,16 @@ def _place(partition: str, position: int, columns: dict[str, Any]) -> dict[str, 
         "position": position,
         **folders,
     }
+
+
+def read_files(folder: Path, prefix: str, kind: str) -> list[dict[str, Any]]:
+    """The rows of plain files that are in view, as whoever looks into the folder finds them."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted((folder / prefix).rglob(f"[!._]*.{kind}")):
+        if kind == "json.gz":
+            rows += [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+        elif kind == "parquet":
+            rows += pq.ParquetFile(path).read().to_pylist()
+        else:
+            rows += orc.read_table(path).to_pylist()
+    return rows

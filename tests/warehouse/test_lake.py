@@ -145,7 +145,7 @@ def test_unknown_commit_is_found_out(folder: Path, monkeypatch: pytest.MonkeyPat
     """A write that failed after its commit was there is not written again."""
     lake = Lake(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(DeltaWriter, "_sync_log", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        patch.setattr(DeltaWriter, "_sync_log", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         with pytest.raises(LakeUnavailable):
             lake._events.commit(_change(lake, 1), {"a": 1, "a/outcomes": 1})
     lake.write(outcome([event("a", 1), event("a", 2)]))

@@ -29,12 +29,13 @@ import structlog
 from pixelake.clock import SYSTEM
 from pixelake.errors import WarehouseError
 from pixelake.stream.base import Partition, Position
-from pixelake.warehouse import durable, sqlite_file
+from pixelake.warehouse import durable, place, sqlite_file
 from pixelake.warehouse.base import EVENTS, Outcome
-from pixelake.warehouse.delta_log import DeltaLog
+from pixelake.warehouse.delta_log import EVENTS_FOLDER, DeltaLog
 from pixelake.warehouse.fresh import above, rows_above
-from pixelake.warehouse.lake import EVENTS_FOLDER, progress
+from pixelake.warehouse.lake import progress
 from pixelake.warehouse.people import of_people
+from pixelake.warehouse.place import Place
 
 SCHEMA: Final = """
 create table if not exists badges (
@@ -72,7 +73,7 @@ class BadgeStore:
         WarehouseError: the file cannot be opened.
     """
 
-    def __init__(self, path: Path, lake: Path | None = None) -> None:
+    def __init__(self, path: Path, lake: Place | None = None) -> None:
         self._path = path
         self._lake = lake
         self._connection = _open(path)
@@ -185,24 +186,24 @@ def counts(path: Path, sites: Iterable[str]) -> Mapping[str, int]:
     return {site: row[0] if row else 0 for site, row in rows.items()}
 
 
-def loads_of(lake: Path, stored: Mapping[Partition, Position]) -> Loads:
+def loads_of(lake: Place, stored: Mapping[Partition, Position]) -> Loads:
     """The loads that a lake has above the stored positions, and its positions above them. Nothing if there is no lake.
 
     Raises:
         LakeUnavailable: the lake cannot be read.
     """
-    log = DeltaLog(lake.absolute() / EVENTS_FOLDER)
+    log = DeltaLog(place.absolute(lake) / EVENTS_FOLDER)
     log.refresh()
     reached = {name: each.position for name, each in progress(log).items() if each.position > stored.get(name, 0)}
     if not reached:
         return Loads({}, {})
     floors = {name: stored.get(name, 0) for name in reached}
-    names = [str(log.folder / name) for name in sorted(file.name for file in log.files.values())]
+    files = [log.folder / name for name in sorted(file.name for file in log.files.values())]
     schema = pa.schema([EVENTS.field(name) for name in _COLUMNS])
     found: Counter[str] = Counter()
     with durable.reported("count the badges of the lake"):
         of_badges: Any = (ds.field("event") == _EVENT) & ds.field("partition").isin(list(floors))
-        for batch in ds.dataset(names, schema, format="parquet").to_batches(columns=list(_COLUMNS), filter=of_badges):
+        for batch in place.scan(files, _COLUMNS, schema, of_badges):
             found.update(_count(rows_above(pa.Table.from_batches([batch]), floors)))
     return Loads(found, reached)
 

@@ -4,16 +4,16 @@ A sink is one file beside this one. `tests/contract/` holds every sink to what
 is said here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from pixelake.stream.base import Partition, Position
 from pixelake.warehouse.schema import EVENTS, REJECTS, WITHHELD
 
-__all__ = ["EVENTS", "REJECTS", "WITHHELD", "Claim", "Outcome", "Progress", "Seen", "Sink"]
+__all__ = ["EVENTS", "REJECTS", "WITHHELD", "Claim", "Merger", "Outcome", "Progress", "Rejudged", "Seen", "Sink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,51 @@ class Sink(Protocol):
 
     def positions(self) -> Mapping[Partition, Position]:
         """The stored position of each partition this sink has ever written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rejudged:
+    """What became of rejects that were judged anew.
+
+    Attributes:
+        events: a table of schema `EVENTS`.
+        rejects: a table of schema `REJECTS`: elements of a hit that was one reject
+            as a whole, and that are refused themselves.
+        origins: the ``hit_id`` of each row of both -> that of the reject it comes
+            from. Each of these rejects is an event itself, under its own name.
+    """
+
+    events: pa.Table
+    rejects: pa.Table
+    origins: Mapping[str, str]
+
+
+class Merger(Protocol):
+    """Where rejects are, to be made events of, or to be removed."""
+
+    def merge(self, rejudged: Rejudged) -> Collection[str]:
+        """Make events of rejects: by ``hit_id``, without positions, durably. Returns the names of those rejects.
+
+        What comes of a reject that is not there any more is left out, and so is a
+        row that is there already; so a call may be repeated, also after a crash, and
+        two may be made at once. The sums hold at every moment.
+
+        Raises:
+            WarehouseError: it is not known to be done; repeat the call.
+        """
+        ...
+
+    def purge(self, wanted: Callable[[pa.Table], Any]) -> Iterator[int]:
+        """Remove the rejects that are wanted, step by step; after each the number of those removed.
+
+        Args:
+            wanted: rows with the columns ``hit_id received_at reason partition
+                position`` -> for each whether it goes.
+
+        Raises:
+            WarehouseError: the last step is not known to be done; repeat the call.
+        """
         ...
 
 

@@ -8,16 +8,14 @@ entries are synced too before we build on them.
 
 import functools
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import structlog
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -26,8 +24,10 @@ from deltalake.transaction import AddAction, RemoveAction
 from pixelake.clock import Clock
 from pixelake.errors import Conflict, LakeUnavailable
 from pixelake.event import PARTITION_COLUMNS
-from pixelake.warehouse import durable
-from pixelake.warehouse.delta_log import LAST_CHECKPOINT, LOG, DataFile, DeltaLog
+from pixelake.warehouse import durable, layout
+from pixelake.warehouse.delta_log import LAST_CHECKPOINT, LOG, DataFile, DeltaLog, entry_name
+from pixelake.warehouse.evolve import add_columns
+from pixelake.warehouse.place import Place, one_line
 
 CHECKPOINT_EVERY: Final = 100
 """Commits between two checkpoints: opening reads at most so many entries."""
@@ -35,58 +35,57 @@ CHECKPOINT_EVERY: Final = 100
 ATTEMPTS: Final = 20
 """Commits of others that one of ours may lose against before it gives up."""
 
-MEASURED: Final = ("received_at", "partition", "position")
-"""Columns with statistics in the log. None tells of a person: a log outlives what is erased from its table."""
-
-FOOTER_MEASURED: Final = (*MEASURED, "site", "event", "stage", "reason")
-"""Columns with statistics inside a data file, which go with it."""
-
-GROUP_BYTES: Final = 16 << 20
-GROUP_ROWS: Final = 100_000
-"""Upper bounds of a row group, its bytes before compression. A reader holds a vector of its rows at a time, for each
-thread: a group of 300 rejects of 900 KB is too much for a query of 512 MB."""
-
 CONFIGURATION: Final = {
     "delta.checkpointInterval": str(CHECKPOINT_EVERY),
-    "delta.dataSkippingStatsColumns": ",".join(MEASURED),
+    "delta.dataSkippingStatsColumns": ",".join(layout.MEASURED),
     "delta.enableExpiredLogCleanup": "false",
 }
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 class Change(NamedTuple):
-    """Files to add to a table and files to take from it, in one commit."""
+    """Files to add to a table and files to take from it, in one commit; whether other rows are there then."""
 
     adds: Sequence[AddAction]
     removes: Sequence[DataFile] = ()
+    is_new: bool = True
 
 
 class DeltaWriter:
     """One table, open for writing; made if it is not there. One thread, under the lock of the lake.
 
-    ``log`` is the table as this writer last saw it; every entry of it is durable.
+    Attributes:
+        log: the table as this writer last saw it; every entry of it is durable.
     """
 
-    def __init__(self, folder: Path, schema: pa.Schema, clock: Clock) -> None:
-        self._folder, self._schema, self._clock = folder, schema, clock
+    def __init__(self, folder: Place, schema: pa.Schema, clock: Clock) -> None:
+        self._folder, self._clock = folder, clock
         self._delta_schema = Schema.from_arrow(schema)
-        self._stored = pa.schema([field for field in schema if field.name not in PARTITION_COLUMNS])
         self._synced = -1
         self._flush = durable.sync
         self._hours: set[str] = set()
         self.log = DeltaLog(folder)
         self._table = self._open()
+        with durable.reported(f"open the lake {folder}"), _delta_reported("open", folder):
+            add_columns(self._table, self._delta_schema)
         self.refresh()
+
+    @property
+    def stored(self) -> pa.Schema:
+        """The columns of a file that is written now: all the table has, perhaps more than whoever writes knows."""
+        return _stored(self.log.schema)
 
     def _open(self) -> DeltaTable:
         with durable.reported(f"open the lake {self._folder}"), _delta_reported("open", self._folder):
-            durable.make_folder(self._folder / LOG, self._folder.parent)
+            if isinstance(self._folder, Path):
+                durable.make_folder(self._folder / LOG, self._folder.parent)
             return DeltaTable.create(
                 str(self._folder),
                 self._delta_schema,
                 mode="ignore",
                 partition_by=list(PARTITION_COLUMNS),
                 configuration=CONFIGURATION,
+                storage_options=None if isinstance(self._folder, Path) else dict(self._folder.options),
             )
 
     def refresh(self) -> None:
@@ -96,41 +95,64 @@ class DeltaWriter:
             LakeUnavailable: the log cannot be read or synced.
         """
         self.log.refresh()
-        with durable.reported(f"sync {self._folder}"):
-            self._sync_log()
+        if isinstance(self._folder, Path):
+            with durable.reported(f"sync {self._folder}"):
+                self._sync_log(self._folder / LOG)
 
-    def _sync_log(self) -> None:
+    def _sync_log(self, folder: Path) -> None:
         if self.log.version == self._synced:
             return
         flush, self._flush = self._flush, durable.rewrite
         for version in range(max(self._synced, self.log.checkpoint) + 1, self.log.version + 1):
-            flush(self.log.entry(version))
-        durable.sync(self._folder / LOG)
+            flush(folder / entry_name(version))
+        durable.sync(folder)
         self._synced, self._flush = self.log.version, durable.sync
 
     def add_files(self, rows: pa.Table) -> Sequence[AddAction]:
-        """Write rows to new files, one an hour, durably. They belong to the table once they are committed.
+        """Write rows to new files, one an hour, in their order, durably. They belong to the table once committed.
 
         Raises:
             LakeUnavailable: the disk is full or broken.
         """
-        if not rows.num_rows:
-            return ()
-        keys = [*PARTITION_COLUMNS, *(name for name in ("site", "received_at") if name in rows.column_names)]
-        with durable.reported(f"write to {self._folder}"):
-            ordered = rows.sort_by([(key, "ascending") for key in keys])
-            return [self._add_file(part) for part in _split(ordered, PARTITION_COLUMNS)]
+        return [self._add_part(part) for part in _hours(rows)] if rows.num_rows else ()
 
-    def _add_file(self, rows: pa.Table) -> AddAction:
+    def _add_part(self, rows: pa.Table) -> AddAction:
         values = {name: rows[name][0].as_py() for name in PARTITION_COLUMNS}
+        stored, extent = layout.complete(rows, self.stored), layout.Extent()
+        extent.add(stored)
+        return self.add_file(values, f"part-{uuid.uuid4()}", lambda file: layout.write(stored, file), extent)
+
+    def add_file(
+        self,
+        values: Mapping[str, str],
+        name: str,
+        fill: Callable[[IO[bytes]], None],
+        extent: layout.Extent,
+        is_new: bool = True,
+    ) -> AddAction:
+        """Write one file of one hour, durably. It belongs to the table once it is committed.
+
+        Args:
+            values: of the partition columns.
+            name: of the file, without ending; nobody ever had it.
+            fill: writes it.
+            extent: of what was written, once it is.
+            is_new: whether its rows are.
+
+        Raises:
+            LakeUnavailable: the disk is full or broken.
+        """
         hour = "/".join(f"{name}={value}" for name, value in values.items())
-        if hour not in self._hours:
+        path = f"{hour}/{name}-{layout.columns_tag(self.stored)}.zstd.parquet"
+        with durable.reported(f"write to {self._folder}"):
+            self._make_hour(hour)
+            size = durable.write(self._folder / path, fill)
+        return AddAction(path, size, dict(values), self._clock.now() // 1000, is_new, extent.statistics())
+
+    def _make_hour(self, hour: str) -> None:
+        if hour not in self._hours and isinstance(self._folder, Path):
             durable.make_folder(self._folder / hour, self._folder)
             self._hours.add(hour)
-        path = f"{hour}/part-{uuid.uuid4()}.zstd.parquet"
-        stored = rows.select(self._stored.names).cast(self._stored)
-        size = durable.write(self._folder / path, lambda file: _write_parquet(stored, file))
-        return AddAction(path, size, values, self._clock.now() // 1000, True, _statistics(stored))
 
     def commit(self, change: Change, transactions: Mapping[str, int]) -> None:
         """Make a change and the versions of application transactions visible in one step, durably.
@@ -157,7 +179,7 @@ class DeltaWriter:
     def _commit(self, change: Change, transactions: Mapping[str, int]) -> bool:
         """Commit on the very version that `log` shows; False if there is a newer one."""
         now = self._clock.now() // 1000
-        removes = [RemoveAction(file.path, True, now, file.size) for file in change.removes]
+        removes = [RemoveAction(file.path, change.is_new, now, file.size) for file in change.removes]
         properties = CommitProperties(
             app_transactions=[Transaction(name, version, now) for name, version in transactions.items()],
             max_commit_retries=0,
@@ -187,9 +209,10 @@ class DeltaWriter:
             self._table.update_incremental()
             self._table.create_checkpoint()
             version = self._table.version()
-            durable.sync(self._folder / LOG / f"{version:020}.checkpoint.parquet")
-            durable.sync(self._folder / LOG / LAST_CHECKPOINT)
-            durable.sync(self._folder / LOG)
+            if isinstance(self._folder, Path):
+                durable.sync(self._folder / LOG / f"{version:020}.checkpoint.parquet")
+                durable.sync(self._folder / LOG / LAST_CHECKPOINT)
+                durable.sync(self._folder / LOG)
         except (DeltaError, OSError) as error:
             structlog.get_logger().warning("no checkpoint of the lake", table=self._folder.name, error=str(error))
         else:
@@ -198,29 +221,29 @@ class DeltaWriter:
             self._table = self._open()
 
 
+@functools.lru_cache(8)
+def _stored(schema: str) -> pa.Schema:
+    """The columns of a table, as Delta writes them, without those that are folders."""
+    columns: Any = Schema.from_json(schema).to_arrow()
+    return pa.schema([field for field in pa.schema(columns) if field.name not in PARTITION_COLUMNS])
+
+
 @contextmanager
-def _delta_reported(doing: str, folder: Path) -> Iterator[None]:
+def _delta_reported(doing: str, folder: Place) -> Iterator[None]:
+    """Turn what `deltalake` says into `LakeUnavailable`; of an object store it says OSError."""
+    kinds = (DeltaError,) if isinstance(folder, Path) else (DeltaError, OSError)
     try:
         yield
-    except DeltaError as error:
-        raise LakeUnavailable(f"cannot {doing} {folder}: {error}", "look at the disk") from error
+    except kinds as error:
+        hint = "look at the disk" if isinstance(folder, Path) else folder.hint
+        raise LakeUnavailable(f"cannot {doing} {folder}: {one_line(error)}", hint) from error
 
 
-def _write_parquet(rows: pa.Table, file: IO[bytes]) -> None:
-    measured = [name for name in FOOTER_MEASURED if name in rows.column_names]
-    with pq.ParquetWriter(file, rows.schema, compression="zstd", write_statistics=measured) as writer:
-        for group in _groups(rows):
-            writer.write_table(group, row_group_size=group.num_rows)
-
-
-def _groups(rows: pa.Table) -> Iterator[pa.Table]:
-    """The rows in parts within the bounds of a row group, in order; a row that is larger stands alone."""
-    if rows.num_rows <= 1 or (rows.nbytes <= GROUP_BYTES and rows.num_rows <= GROUP_ROWS):
-        yield rows
-        return
-    half = rows.num_rows // 2
-    yield from _groups(rows.slice(0, half))
-    yield from _groups(rows.slice(half))
+def _hours(rows: pa.Table) -> Iterator[pa.Table]:
+    """The rows of each hour, in their order."""
+    if all(pc.all(pc.equal(rows[name], rows[name][0])).as_py() for name in PARTITION_COLUMNS):
+        return iter((rows,))  # mostly it is one, and sorting takes a quarter of the time of a write
+    return _split(rows.sort_by([(name, "ascending") for name in PARTITION_COLUMNS]), PARTITION_COLUMNS)
 
 
 def _split(rows: pa.Table, keys: Iterable[str]) -> Iterator[pa.Table]:
@@ -229,17 +252,3 @@ def _split(rows: pa.Table, keys: Iterable[str]) -> Iterator[pa.Table]:
     ends: Any = pc.add(pc.indices_nonzero(changed), 1)
     starts = [0, *ends.to_pylist(), rows.num_rows]
     return (rows.slice(start, end - start) for start, end in pairwise(starts))
-
-
-def _statistics(rows: pa.Table) -> str:
-    """Statistics as the Delta protocol has them."""
-    bounds: dict[str, Any] = {name: pc.min_max(rows[name]).as_py() for name in MEASURED}
-    document: dict[str, Any] = {"numRecords": rows.num_rows}
-    for key, side in (("minValues", "min"), ("maxValues", "max")):
-        document[key] = {name: _json(bound[side]) for name, bound in bounds.items()}
-    document["nullCount"] = dict.fromkeys(MEASURED, 0)
-    return msgspec.json.encode(document).decode()
-
-
-def _json(value: Any) -> Any:
-    return value.isoformat(timespec="microseconds").replace("+00:00", "Z") if hasattr(value, "isoformat") else value

@@ -9,18 +9,21 @@ checkpoint of all that is still valid (the Delta protocol, reader version 1).
 """
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pixelake.errors import LakeUnavailable
-from pixelake.warehouse import durable, floor
+from pixelake.warehouse import durable, floor, place
+from pixelake.warehouse.place import Place
 
+EVENTS_FOLDER: Final = "events"
+REJECTS_FOLDER: Final = "rejects"
+"""The two tables of a lake."""
 LOG: Final = "_delta_log"
 LAST_CHECKPOINT: Final = "_last_checkpoint"
 ENTRY: Final = re.compile(r"(\d{20})\.json")
@@ -29,7 +32,6 @@ UNREADABLE: Final = (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError)
 """What reading a file that a power cut left behind may raise."""
 
 Action = Mapping[str, Any]
-_Identity = tuple[int, int, int]
 
 
 class DataFile(NamedTuple):
@@ -73,21 +75,30 @@ def parse_entry(data: bytes) -> list[Action]:
     return actions
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, DataFile], dict[str, int]]:
-    """The files and the application transactions of a checkpoint.
+class State(NamedTuple):
+    """What a table is made of: its files by path, its application transactions, its columns as Delta has them."""
+
+    files: dict[str, DataFile]
+    transactions: dict[str, int]
+    schema: str
+
+
+def read_checkpoint(path: Place) -> State:
+    """The state that a checkpoint holds.
 
     Raises:
         One of `UNREADABLE`: it is damaged.
         LakeUnavailable: it needs a newer reader.
     """
-    table = pq.ParquetFile(path).read(columns=["txn", "add", "protocol"])
-    protocol, adds, transactions = (_column(table, name) for name in ("protocol", "add", "txn"))
+    table = place.parquet(path).read(columns=["txn", "add", "protocol", "metaData"])
+    protocol, adds, transactions, metadata = (_column(table, name) for name in ("protocol", "add", "txn", "metaData"))
     for minimum in protocol.field("minReaderVersion").to_pylist():
         _check_reader(minimum)
     columns = [adds.field(name).to_pylist() for name in DataFile._fields]
     files = {path: DataFile(path, size, stats) for path, size, stats in zip(*columns, strict=True)}
     names, versions = (transactions.field(name).to_pylist() for name in ("appId", "version"))
-    return files, dict(zip(names, versions, strict=True))
+    (schema,) = metadata.field("schemaString").to_pylist()
+    return State(files, dict(zip(names, versions, strict=True)), schema)
 
 
 def _column(table: pa.Table, name: str) -> Any:
@@ -107,9 +118,12 @@ class DeltaLog:
     """The state of one table: that of ``version``, or an empty one with version -1.
 
     One thread. `refresh` reads only what is new.
+
+    Attributes:
+        schema: the columns, as Delta writes them (JSON); empty of an empty state.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Place) -> None:
         self.folder = folder
         self._clear()
 
@@ -118,9 +132,10 @@ class DeltaLog:
         self.checkpoint = -1
         self.files: dict[str, DataFile] = {}
         self.transactions: dict[str, int] = {}
-        self._identity: _Identity | None = None
+        self.schema = ""
+        self._identity: Hashable | None = None
 
-    def entry(self, version: int) -> Path:
+    def entry(self, version: int) -> Place:
         """Where a log entry is."""
         return self.folder / LOG / entry_name(version)
 
@@ -137,23 +152,19 @@ class DeltaLog:
             while self._advance():
                 pass
         if self.version < durable_to:
-            raise lost_entry(self.entry(self.version + 1))
+            raise lost_entry(self.folder, self.version + 1)
 
-    def _identify(self, version: int) -> _Identity | None:
+    def _identify(self, version: int) -> Hashable | None:
         """Tells entries of one version apart: after a recovery it is another one."""
-        try:
-            status = self.entry(version).stat()
-        except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_size, status.st_mtime_ns
+        return place.tag(self.entry(version))
 
     def _begin(self) -> None:
         """Start from the newest readable checkpoint, else from nothing."""
         self._clear()
-        names = _names(self.folder / LOG)
+        names = place.names(self.folder / LOG)
         for match in sorted(filter(None, map(CHECKPOINT.fullmatch, names)), key=lambda m: m[1], reverse=True):
             try:
-                self.files, self.transactions = read_checkpoint(self.folder / LOG / match[0])
+                self.files, self.transactions, self.schema = read_checkpoint(self.folder / LOG / match[0])
             except UNREADABLE:
                 continue
             self.version = self.checkpoint = int(match[1])
@@ -182,6 +193,8 @@ class DeltaLog:
             self.files.pop(remove["path"], None)
         elif txn := action.get("txn"):
             self.transactions[txn["appId"]] = txn["version"]
+        elif metadata := action.get("metaData"):
+            self.schema = metadata["schemaString"]
         elif protocol := action.get("protocol"):
             _check_reader(protocol["minReaderVersion"])
 
@@ -195,28 +208,31 @@ class DeltaLog:
         return [self.files[path] for path in paths if path in self.files]
 
     def damaged(self) -> Sequence[DataFile]:
-        """The files that are missing or do not have their size. Looks at each: 3 µs a file."""
-        return [file for file in self.files.values() if not file.is_whole(self.folder)]
+        """The files that are missing or do not have their size. Looks at each: 3 µs a file on a disk.
+
+        Raises:
+            LakeUnavailable: an object store does not tell.
+        """
+        folder = self.folder
+        if isinstance(folder, Path):
+            return [file for file in self.files.values() if not file.is_whole(folder)]
+        with durable.reported(f"read {folder}"):
+            sizes = folder.sizes()  # a request for a thousand files, not for each
+        return [file for file in self.files.values() if sizes.get(file.name) != file.size]
 
     def rows(self, without: Container[DataFile] = ()) -> int:
         """The number of rows, from the log; from a file's footer if the log does not tell."""
-        return sum(self._rows(file) for file in self.files.values() if file not in without)
+        return sum(self.rows_of(file) for file in self.files.values() if file not in without)
 
-    def _rows(self, file: DataFile) -> int:
+    def rows_of(self, file: DataFile) -> int:
+        """The number of rows of one file."""
         known = file.statistics().get("numRecords")
-        return int(known) if known is not None else int(pq.read_metadata(self.folder / file.name).num_rows)
+        return int(known) if known is not None else int(place.parquet(self.folder / file.name).metadata.num_rows)
 
 
-def lost_entry(path: Path) -> LakeUnavailable:
+def lost_entry(table: Place, version: int) -> LakeUnavailable:
     """That an entry of the log, which was durable, is missing or damaged."""
     return LakeUnavailable(
-        f"{path} is missing or damaged",
-        f"restore it from a backup; to give up all it and newer ones hold, remove {path.parent.parent / floor.FLOOR}",
+        f"{table / LOG / entry_name(version)} is missing or damaged",
+        f"restore it from a backup; to give up all it and newer ones hold, remove {table / floor.FLOOR}",
     )
-
-
-def _names(folder: Path) -> set[str]:
-    try:
-        return {path.name for path in folder.iterdir()}
-    except FileNotFoundError:
-        return set()

@@ -1,7 +1,8 @@
 """Files that survive a power cut, and the lock that writers of one folder share.
 
-A file is durable once its bytes are synced *and* the folder that names it is;
-a folder once its parent is. Nothing here is undone by a later crash.
+On a disk a file is durable once its bytes are synced *and* the folder that names
+it is; a folder once its parent is. In an object store it is once it is put.
+Nothing here is undone by a later crash.
 """
 
 import shutil
@@ -13,6 +14,7 @@ from typing import IO, Final
 from pixelake.clock import SYSTEM, Clock
 from pixelake.disk import Flock, sync
 from pixelake.errors import LakeUnavailable
+from pixelake.warehouse.place import Place
 
 __all__ = ["locked", "make_folder", "reported", "rewrite", "sync", "write"]
 
@@ -32,12 +34,14 @@ def make_folder(folder: Path, below: Path) -> None:
         sync(folder)
 
 
-def write(path: Path, fill: Callable[[IO[bytes]], None]) -> int:
-    """Make the file `path` of what `fill` writes, all or nothing, durably. Returns its size.
+def write(path: Place, fill: Callable[[IO[bytes]], None]) -> int:
+    """Make the file `path` of what `fill` writes, all or nothing, durably. Returns its size in bytes.
 
     Raises:
         OSError: it is not known to be durable; nothing may refer to it.
     """
+    if not isinstance(path, Path):
+        return path.write(fill)
     temporary = path.with_name(path.name + TEMPORARY)
     try:
         with temporary.open("wb") as file:
@@ -65,11 +69,12 @@ def rewrite(path: Path) -> None:
 
 @contextmanager
 def reported(what: str) -> Iterator[None]:
-    """Turn what the disk says into `LakeUnavailable`: ``cannot <what>: <why>``."""
+    """Turn what the disk or the object store says into `LakeUnavailable`: ``cannot <what>: <why>``."""
     try:
         yield
     except OSError as error:
-        raise LakeUnavailable(f"cannot {what}: {error.strerror or error}", "look at the disk") from error
+        hint = getattr(error, "hint", "look at the disk")
+        raise LakeUnavailable(f"cannot {what}: {error.strerror or error}", hint) from error
 
 
 @contextmanager

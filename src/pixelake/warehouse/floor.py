@@ -3,7 +3,8 @@
 Up to there every entry and every data file that is still needed has been
 synced; so what is missing there was not lost in a power cut, and its hits may
 long be gone from the stream. Always a lower bound of the truth. Delta's own
-tools pass over names that begin with an underscore.
+tools pass over names that begin with an underscore. An object store loses
+nothing that it has acknowledged: there is no such note there.
 """
 
 import shutil
@@ -16,18 +17,21 @@ import msgspec
 
 from pixelake.errors import LakeUnavailable
 from pixelake.warehouse import durable
+from pixelake.warehouse.place import Place
 
 FLOOR: Final = "_synced.json"
 NONE: Final = -1
 """Below every version: nothing is known."""
 
 
-def read(table: Path) -> int:
+def read(table: Place) -> int:
     """The newest version that is known to be durable; `NONE` if none is.
 
     Raises:
         LakeUnavailable: the file cannot be read.
     """
+    if not isinstance(table, Path):
+        return NONE
     path = table / FLOOR
     try:
         return int(msgspec.json.decode(path.read_bytes())["version"])

@@ -3,7 +3,8 @@
 A commit to the events carries, for each partition P of the stream, the
 application transactions ``P`` (its position) and ``P/outcomes``,
 ``P/withheld``, ``P/removed`` (the running counts up to there), and
-``P/missed`` where the stream had let hits go. One to the rejects carries ``P``.
+``P/missed`` where the stream had let hits go. One to the rejects carries ``P``;
+what replays and purges note is in `pixelake.warehouse.again`.
 
 Rejects are committed first, events second. What a crash in between leaves of
 rejects lies above the events' position: it does not count, and the next write
@@ -13,30 +14,29 @@ of that partition takes it out, because the hit may be judged otherwise then.
 import math
 import threading
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import structlog
 from deltalake.transaction import AddAction
 
 from pixelake.clock import SYSTEM, Clock
 from pixelake.errors import Conflict, LakeUnavailable
-from pixelake.event import PARTITION_COLUMNS
 from pixelake.stream.base import Partition, Position
-from pixelake.warehouse import durable, floor
-from pixelake.warehouse.base import EVENTS, REJECTS, Outcome, Progress
+from pixelake.warehouse import again, compact, durable, floor, place
+from pixelake.warehouse.base import EVENTS, REJECTS, Outcome, Progress, Rejudged
+from pixelake.warehouse.compact import Job, Packed
 from pixelake.warehouse.delta import Change, DeltaWriter
-from pixelake.warehouse.delta_log import DataFile, DeltaLog
+from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DataFile, DeltaLog
 from pixelake.warehouse.fresh import above, above_floor
+from pixelake.warehouse.place import Place
 from pixelake.warehouse.recover import BROKEN, broken, set_aside
 
-EVENTS_FOLDER: Final = "events"
-REJECTS_FOLDER: Final = "rejects"
 LOCK: Final = ".lock"
 LOCK_WAIT: Final = 60.0
 """Seconds to wait for another writer; one write takes well below a second."""
@@ -72,7 +72,7 @@ class Sums:
     withheld: int
     removed: int
     missed: int
-    damaged: Sequence[Path]
+    damaged: Sequence[Place]
 
     @property
     def holds(self) -> bool:
@@ -83,7 +83,7 @@ class Sums:
 class LakeReader:
     """How far a lake is. Looks only: beside a writer, without one, and before there is a lake. Any thread."""
 
-    def __init__(self, folder: Path, clock: Clock = SYSTEM) -> None:
+    def __init__(self, folder: Place, clock: Clock = SYSTEM) -> None:
         self._lock, self._clock = threading.Lock(), clock
         self._events, self._rejects = DeltaLog(folder / EVENTS_FOLDER), DeltaLog(folder / REJECTS_FOLDER)
         self._whole_until = -math.inf
@@ -116,19 +116,24 @@ class LakeReader:
     def _sums(self) -> Sums:
         reached = self._progress()
         self._rejects.refresh()
+        for _ in range(ATTEMPTS):
+            if again.pending(self._events, self._rejects) >= 0:
+                break
+            reached = self._progress()  # a replay came between the two looks
+            self._rejects.refresh()
         damaged = self._damaged()
         return Sums(
             progress=reached,
             in_lake=self._events.rows(damaged),
             rejected=self._rejected(reached, damaged),
-            outcomes=sum(each.outcomes for each in reached.values()),
+            outcomes=sum(each.outcomes for each in reached.values()) + again.counted(self._rejects, again.OUTCOMES),
             withheld=sum(each.withheld for each in reached.values()),
-            removed=sum(each.removed for each in reached.values()),
+            removed=sum(each.removed for each in reached.values()) + again.counted(self._rejects, again.REMOVED),
             missed=sum(count for name, count in self._events.transactions.items() if name.endswith(MISSED)),
             damaged=[*damaged.values()],
         )
 
-    def _damaged(self) -> Mapping[DataFile, Path]:
+    def _damaged(self) -> Mapping[DataFile, Place]:
         """The files of both tables that are not whole, and where they should be."""
         if self._clock.monotonic() < self._whole_until:
             return {}
@@ -138,11 +143,12 @@ class LakeReader:
         return found
 
     def _rejected(self, reached: Mapping[Partition, Progress], damaged: Container[DataFile]) -> int:
-        """The rejects at or below the positions reached."""
-        everywhere = {name: reached.get(name, NOTHING) for name in self._rejects.transactions}
+        """The rejects at or below the positions reached, without those that a replay is just making events of."""
+        everywhere = {name: reached.get(name, NOTHING) for name in again.partitions(self._rejects)}
         with durable.reported("read the rejects"):
             above_them = _files_above(self._rejects, everywhere, damaged)
-            return self._rejects.rows(damaged) - sum(above_them.values())
+            rows = self._rejects.rows(damaged) - sum(above_them.values())
+        return rows - max(0, again.pending(self._events, self._rejects))
 
     def set_aside(self) -> Sequence[Path]:
         """The folders of what recoveries put out of the way, oldest first.
@@ -150,34 +156,36 @@ class LakeReader:
         Raises:
             LakeUnavailable: the lake cannot be read.
         """
+        folders = [log.folder for log in (self._events, self._rejects)]
         with durable.reported("read the lake"):
-            return sorted(path for log in (self._events, self._rejects) for path in (log.folder / BROKEN).glob("*"))
+            return sorted(path for each in folders if isinstance(each, Path) for path in (each / BROKEN).glob("*"))
 
 
 class Lake:
     """The lake, open for writing: a `pixelake.warehouse.base.Sink`. Made if it is not there. One thread.
 
-    Several processes of one machine may write at once; a lock file makes them
-    take turns.
+    Several processes may write at once. On a disk, a lock file makes those of one
+    machine take turns; in an object store whoever commits second looks again.
 
     Attributes:
         set_aside: files that opening moved out of the way, because a power cut broke them.
     """
 
-    def __init__(self, folder: Path, clock: Clock = SYSTEM) -> None:
-        folder = folder.absolute()
-        self._lock, self._clock = folder / LOCK, clock
+    def __init__(self, folder: Place, clock: Clock = SYSTEM, schema: pa.Schema = EVENTS) -> None:
+        self._folder, self._clock = place.absolute(folder), clock
         with durable.reported(f"open the lake {folder}"):
-            durable.make_folder(folder, folder.parent.parent)
-            with durable.locked(self._lock, LOCK_WAIT, clock):
-                tables = folder / EVENTS_FOLDER, folder / REJECTS_FOLDER
-                found = {table: broken(table) for table in tables}  # of both, before anything is moved
-                for table, files in found.items():
-                    set_aside(table, files, clock)
-                self.set_aside = [f"{table.name}/{path.name}" for table, files in found.items() for path in files]
-                self._events = DeltaWriter(tables[0], EVENTS, clock)
-                self._rejects = DeltaWriter(tables[1], REJECTS, clock)
+            if isinstance(self._folder, Path):
+                durable.make_folder(self._folder, self._folder.parent.parent)
+            with self._turn():
+                self.set_aside = _mend(self._folder, clock) if isinstance(self._folder, Path) else []
+                self._events = DeltaWriter(self._folder / EVENTS_FOLDER, schema, clock)
+                self._rejects = DeltaWriter(self._folder / REJECTS_FOLDER, REJECTS, clock)
                 self._raise_floor(())
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Hold off the other writers of this machine; only where a disk needs it."""
+        folder = self._folder
+        return durable.locked(folder / LOCK, LOCK_WAIT, self._clock) if isinstance(folder, Path) else nullcontext()
 
     def positions(self) -> Mapping[Partition, Position]:
         """The position of each partition this lake has ever written; durable.
@@ -194,7 +202,7 @@ class Lake:
         Raises:
             LakeUnavailable: it is not known to be written; repeat the call.
         """
-        with durable.reported("write to the lake"), durable.locked(self._lock, LOCK_WAIT, self._clock):
+        with durable.reported("write to the lake"), self._turn():
             for _ in range(ATTEMPTS):
                 try:
                     self._write(outcome)
@@ -202,6 +210,73 @@ class Lake:
                     continue
                 return
         raise LakeUnavailable("others wrote the same partitions meanwhile", "is there a second consumer of them?")
+
+    def merge(self, rejudged: Rejudged) -> Collection[str]:
+        """Make events of rejects; see `pixelake.warehouse.base.Merger`.
+
+        Raises:
+            LakeUnavailable: it is not known to be done; repeat the call.
+        """
+        return self._again(lambda tables: again.merge(tables, rejudged)).ids
+
+    def purge(self, wanted: again.Wanted) -> Iterator[int]:
+        """Remove rejects, step by step; see `pixelake.warehouse.base.Merger`.
+
+        Raises:
+            LakeUnavailable: the last step is not known to be done; repeat the call.
+        """
+        clean: set[str] = set()
+        while gone := self._again(lambda tables: again.purge(tables, wanted, clean)).ids:
+            yield len(gone)
+
+    def plan(self) -> Sequence[tuple[DeltaWriter, Job]]:
+        """What a compaction would do now, for `compact`.
+
+        Raises:
+            LakeUnavailable: the lake cannot be read.
+        """
+        with durable.reported("read the lake"), self._turn():
+            reached = progress(self._events.log) if self.positions() else {}
+            self._rejects.refresh()
+            stale = _files_above(
+                self._rejects.log, {name: reached.get(name, NOTHING) for name in again.partitions(self._rejects.log)}
+            )
+            tables = (self._events, ()), (self._rejects, stale)  # those are about to be written anew
+            return [(table, job) for table, without in tables for job in compact.plan(table.log, without)]
+
+    def compact(self, todo: tuple[DeltaWriter, Job]) -> Packed:
+        """Make one large file of many small ones, durably, beside whoever writes: the lock is held for the commit only.
+
+        Raises:
+            LakeUnavailable: it is not known to be done; nothing is lost or doubled.
+        """
+        table, job = todo
+        adds = compact.pack(table, job)
+        with durable.reported("write to the lake"), self._turn():
+            table.refresh()
+            done = all(file.path in table.log.files for file in job.files)
+            if done:
+                try:
+                    table.commit(Change(adds, job.files, is_new=False), {})
+                except Conflict:
+                    done = False
+                else:
+                    self._raise_floor(adds)
+        return compact.packed(table, job, adds if done else ())
+
+    def _again(self, act: Callable[[again.Tables], again.Done]) -> again.Done:
+        """Do something to the rejects, from the start again if somebody else came first."""
+        with durable.reported("write to the lake"), self._turn():
+            for _ in range(ATTEMPTS):
+                reached = self.positions()
+                self._rejects.refresh()
+                try:
+                    done = act(again.Tables(self._events, self._rejects, reached))
+                except Conflict:
+                    continue
+                self._raise_floor(done.adds)
+                return done
+        raise LakeUnavailable("others wrote the same rejects meanwhile", "try again")
 
     def _write(self, outcome: Outcome) -> None:
         self._events.refresh()
@@ -234,6 +309,8 @@ class Lake:
         """
         synced = {add.path for add in ours}
         for log in (self._events.log, self._rejects.log):
+            if not isinstance(log.folder, Path):
+                continue
             try:
                 old = floor.read(log.folder)
                 if log.version > old:
@@ -243,6 +320,15 @@ class Lake:
                 structlog.get_logger().warning(
                     "cannot note how far the lake is durable", table=log.folder.name, error=str(error)
                 )
+
+
+def _mend(folder: Path, clock: Clock) -> Sequence[str]:
+    """Set aside what a power cut broke in either table; their names."""
+    tables = folder / EVENTS_FOLDER, folder / REJECTS_FOLDER
+    found = {table: broken(table) for table in tables}  # of both, before anything is moved
+    for table, files in found.items():
+        set_aside(table, files, clock)
+    return [f"{table.name}/{path.name}" for table, files in found.items() for path in files]
 
 
 def progress(log: DeltaLog) -> dict[Partition, Progress]:
@@ -316,16 +402,13 @@ def _may(file: DataFile, floors: Mapping[Partition, Position]) -> bool:
     )
 
 
-def _count_above(path: Path, floors: Mapping[Partition, Position]) -> int:
-    rows = pq.ParquetFile(path).read(columns=["partition", "position"])
+def _count_above(path: Place, floors: Mapping[Partition, Position]) -> int:
+    rows = place.parquet(path).read(columns=["partition", "position"])
     return rows.filter(above_floor(rows, floors)).num_rows
 
 
 def _without(log: DeltaLog, file: DataFile, reached: Mapping[Partition, Progress]) -> pa.Table:
     """A file of rejects, without the rows above the positions reached."""
-    rows = pq.ParquetFile(log.folder / file.name).read()
-    hour = dict(part.split("=", 1) for part in file.name.split("/")[:-1])
-    for name in PARTITION_COLUMNS:
-        rows = rows.append_column(name, pa.repeat(pa.scalar(hour[name], pa.string()), rows.num_rows))
+    rows = again.whole(log, file)
     is_above: Any = above_floor(rows, {partition: each.position for partition, each in reached.items()})
-    return rows.filter(pc.invert(is_above.fill_null(False))).select(REJECTS.names).cast(REJECTS)
+    return rows.filter(pc.invert(is_above.fill_null(False)))

@@ -2,23 +2,22 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from pixelake.warehouse import durable
+from pixelake.warehouse import durable, place
 from pixelake.warehouse.base import EVENTS, Claim
-from pixelake.warehouse.delta_log import DeltaLog
-from pixelake.warehouse.lake import EVENTS_FOLDER
+from pixelake.warehouse.delta_log import EVENTS_FOLDER, DeltaLog
+from pixelake.warehouse.place import Place
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR: Final = "year=%Y/month=%m/day=%d/hour=%H"
 _COLUMNS: Final = ("site", "event_id", "hit_id", "received_at", "duplicate")
 
 
-def owners(lake: Path, since: int) -> Iterator[tuple[Claim, int]]:
+def owners(lake: Place, since: int) -> Iterator[tuple[Claim, int]]:
     """The events that are no repeats, received since then, and when each was (microseconds UTC); by and large in order.
 
     An owner that is not in the lake, since it was withheld or removed, is not told.
@@ -26,14 +25,13 @@ def owners(lake: Path, since: int) -> Iterator[tuple[Claim, int]]:
     Raises:
         LakeUnavailable: the lake cannot be read.
     """
-    log = DeltaLog(lake.absolute() / EVENTS_FOLDER)
+    log = DeltaLog(place.absolute(lake) / EVENTS_FOLDER)
     log.refresh()
     start = _EPOCH + timedelta(microseconds=since)
     names = sorted((file.name for file in log.files.values() if file.name >= start.strftime(_HOUR)), key=_hour)
     schema = pa.schema([EVENTS.field(name) for name in _COLUMNS])
     with durable.reported("read the event ids of the lake"):
-        events = ds.dataset([str(log.folder / name) for name in names], schema, format="parquet")
-        for batch in events.to_batches(columns=list(_COLUMNS), filter=_own(start)):
+        for batch in place.scan([log.folder / name for name in names], _COLUMNS, schema, _own(start)):
             times = batch["received_at"].cast(pa.int64()).to_pylist()
             claims = map(Claim, *(batch[name].to_pylist() for name in _COLUMNS[:3]))
             yield from zip(claims, times, strict=True)

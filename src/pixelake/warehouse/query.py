@@ -10,6 +10,7 @@ import socket
 import tempfile
 import threading
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +18,16 @@ from typing import Any, Final, Self
 
 import duckdb
 import pyarrow as pa
+from deltalake import Schema
 
 from pixelake import event, reject
 from pixelake.errors import QueryError
-from pixelake.event import PARTITION_COLUMNS, Field
+from pixelake.event import PARTITION_COLUMNS
+from pixelake.warehouse import place
 from pixelake.warehouse.delta_log import DeltaLog
+from pixelake.warehouse.layout import tag_of
+from pixelake.warehouse.place import Place
+from pixelake.warehouse.schema import ARROW_TYPES
 from pixelake.warehouse.sql_guard import check, first_line
 
 TABLES: Final = {"events": event.FIELDS, "rejects": reject.FIELDS}
@@ -61,9 +67,9 @@ class Lakehouse:
         threads: of all queries together.
     """
 
-    def __init__(self, folder: Path, timeout: float = 20.0, memory: str = "512MB", threads: int = 2) -> None:
+    def __init__(self, folder: Place, timeout: float = 20.0, memory: str = "512MB", threads: int = 2) -> None:
         self._timeout, self._lock = timeout, threading.Lock()
-        self._logs = {name: DeltaLog(folder.absolute() / name) for name in TABLES}
+        self._logs = {name: DeltaLog(place.absolute(folder) / name) for name in TABLES}
         self._versions: dict[str, tuple[int, int]] = {}
         self._database = _open([log.folder for log in self._logs.values()], memory, threads)
 
@@ -121,11 +127,11 @@ class Lakehouse:
             version = log.version, id(log.files)
             if self._versions.get(name) != version:
                 files = [str(log.folder / file.name) for file in log.files.values()]
-                self._database.execute(_view(name, TABLES[name], files))
+                self._database.execute(_view(name, _columns(name, log.schema), files))
                 self._versions[name] = version
 
 
-def _open(folders: Sequence[Path], memory: str, threads: int) -> duckdb.DuckDBPyConnection:
+def _open(folders: Sequence[Place], memory: str, threads: int) -> duckdb.DuckDBPyConnection:
     options = {
         "memory_limit": memory,
         "threads": threads,
@@ -142,6 +148,9 @@ def _open(folders: Sequence[Path], memory: str, threads: int) -> duckdb.DuckDBPy
     }
     try:
         database = duckdb.connect()
+        for folder in folders[:1]:  # both are of one lake
+            if not isinstance(folder, Path):
+                database.register_filesystem(folder.filesystem)
         for name, value in options.items():
             database.execute(f"set global {name} = {_literal(value)}")
         database.execute("set lock_configuration = true")
@@ -157,19 +166,42 @@ def _literal(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool | int) else "'" + str(value).replace("'", "''") + "'"
 
 
-def _view(name: str, fields: Sequence[Field], files: Sequence[str]) -> str:
-    """The table `name`: the columns of `fields` in their order, over these files."""
-    if not files:
-        columns = ", ".join(f'null::{TYPES[field.type]} as "{field.name}"' for field in fields)
-        return f"create or replace view {name} as select {columns} where false"
-    columns = ", ".join(f'"{field.name}"' for field in fields)
-    # All files have the same columns: so only those of the hours asked for are opened. With
-    # `union_by_name`, which lets older files lack newer columns, each is (0.1 ms): 0.3 s for 3,000.
+def _columns(name: str, schema: str) -> dict[str, str]:
+    """The columns of a table and their types in DuckDB: the declared ones, then those that users added.
+
+    Args:
+        name: of the table.
+        schema: as Delta writes it; empty of a table that is not there yet.
+    """
+    columns = {field.name: TYPES[field.type] for field in TABLES[name]}
+    if schema:
+        arrow: Any = Schema.from_json(schema).to_arrow()
+        for field in pa.schema(arrow):
+            kind = next((TYPES[name] for name, kind in ARROW_TYPES.items() if kind == field.type), None)
+            if kind:
+                columns.setdefault(field.name, kind)
+    return columns
+
+
+def _view(name: str, columns: Mapping[str, str], files: Sequence[str]) -> str:
+    """The table `name`: these columns (name -> type) in their order, over these files."""
+    nothing = ", ".join(f"null::{kind} as {_quoted(column)}" for column, kind in columns.items())
+    # Files of the same columns stand together: so only those of the hours asked for are opened. With
+    # `union_by_name`, which lets some files lack columns, each is (0.1 ms): 0.3 s for 3,000.
+    alike: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        alike[tag_of(file)].append(file)
     folders = ", ".join(f"'{column}': varchar" for column in PARTITION_COLUMNS)
-    return (
-        f"create or replace view {name} as select {columns} from read_parquet({_literal(files)},"  # noqa: S608 - ours
-        f" hive_partitioning = true, hive_types = {{{folders}}})"
-    )
+    parts = [
+        f"select * from read_parquet({_literal(group)}, hive_partitioning = true, hive_types = {{{folders}}})"  # noqa: S608
+        for group in alike.values()
+    ]
+    whole = " union all by name ".join([f"select {nothing} where false", *parts])
+    return f"create or replace view {name} as select {', '.join(map(_quoted, columns))} from ({whole})"  # noqa: S608
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def broken(folder: Path) -> Sequence[Path]:
     log, durable_to = folder / LOG, floor.read(folder)
     if not log.is_dir():
         if durable_to > floor.NONE:
-            raise lost_entry(DeltaLog(folder).entry(0))
+            raise lost_entry(folder, 0)
         return ()
     entries, checkpoints = _versions(log, ENTRY), _versions(log, CHECKPOINT)
     good, files = _newest(checkpoints)
@@ -151,7 +151,7 @@ def _end(folder: Path, actions: Mapping[int, Sequence[Action]], durable_to: int)
     """
     end = max(actions) + 1
     if end <= durable_to:
-        raise lost_entry(DeltaLog(folder).entry(end))
+        raise lost_entry(folder, end)
     trusted = max(durable_to, min(actions))
     # Setting an entry aside brings back the files it removed: look again with the new end.
     while (found := _first_broken(folder, actions, end, trusted)) is not None:

@@ -25,6 +25,21 @@ def arrow_schema(fields: Iterable[Field], required: Iterable[str] = ()) -> pa.Sc
 
 
 EVENTS = arrow_schema(event.FIELDS, event.REQUIRED)
+
+
+def events_schema(own: Iterable[Field] = ()) -> pa.Schema:
+    """The schema of events with the columns of the user's own enrichers, which stand last and are nullable.
+
+    Raises:
+        ValueError: one of them has the name of another column.
+    """
+    schema = arrow_schema((*event.FIELDS, *own), event.REQUIRED)
+    twice = [name for name in schema.names if schema.names.count(name) > 1]
+    if twice:
+        raise ValueError(f"there are two columns {twice[0]}")
+    return schema
+
+
 REJECTS = arrow_schema(
     reject.FIELDS, {"hit_id", "received_at", "stage", "reason", "partition", "position", *event.PARTITION_COLUMNS}
 )
