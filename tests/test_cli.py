@@ -119,9 +119,37 @@ def test_no_badge_for_what_can_be_no_site(data: str, capfd: pytest.CaptureFixtur
     assert "shop.example" in capfd.readouterr().err
 
 
+def test_a_site_s_policy(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """The list tells what DNT and Sec-GPC do on each site: what was set for it, else what the setting says."""
+
+    def listed(*flags: str) -> dict[str, str]:
+        assert run(["sites", "list", "--format", "json", "--data", data, *flags]) == 0
+        return {row["site"]: row["policy"] for row in json.loads(capfd.readouterr().out)}
+
+    assert listed() == {"default": "anonymous", "shop.example": "anonymous"}
+    assert run(["sites", "policy", "Shop.Example", "withhold", "--data", data]) == 0
+    assert listed("--do-not-track", "ignore") == {"default": "ignore", "shop.example": "withhold"}
+    assert run(["sites", "policy", "shop.example", "default", "--data", data]) == 0
+    assert listed()["shop.example"] == "anonymous"
+    assert run(["sites", "policy", "shop.example", "forget", "--data", data]) == 2
+    assert run(["sites", "policy", "a b", "ignore", "--data", data]) == 2
+
+
+@pytest.mark.parametrize("flag", ["--geo-file=none.mmdb", "--enrichers=no_such_module:plan", "--enrichers=os:getcwd"])
+def test_enrichers_that_cannot_be_made(tmp_path: Path, capfd: pytest.CaptureFixture[str], flag: str) -> None:
+    """A missing geo file and a module that is not there stop the start: one line with a hint, nothing touched."""
+    for command in ("serve", "consume", "demo"):
+        assert run([command, flag, "--data", str(tmp_path / "data")]) == 1
+        told = capfd.readouterr().err
+        assert flag.partition("=")[2] in told
+        assert told.count("\n") == 1
+        assert "(" in told
+    assert not list(tmp_path.iterdir())
+
+
 def test_sites_of_no_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It is said, and not made."""
-    for arguments in (["sites", "list"], ["sites", "badge", "s"]):
+    for arguments in (["sites", "list"], ["sites", "badge", "s"], ["sites", "policy", "s", "ignore"]):
         assert run([*arguments, "--data", str(tmp_path / "none")]) == 1
     assert not list(tmp_path.iterdir())
 

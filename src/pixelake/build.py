@@ -4,6 +4,7 @@ A role imports only what it runs, inside its function: a collector must not pay
 for pyarrow, and a misspelt flag must be answered at once.
 """
 
+import re
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -22,18 +23,30 @@ from pixelake.stream.base import Reader, Watcher, Writer
 
 if TYPE_CHECKING:
     from pixelake.dialects.base import Dialect
+    from pixelake.operate.replay import Replay
     from pixelake.operate.status import Status
     from pixelake.registry.base import Noticed
     from pixelake.registry.sqlite import SqliteRegistry
     from pixelake.transform.consumer import Consumer
+    from pixelake.transform.enrich.geo import Geo
+    from pixelake.transform.enrich.own import Own
+    from pixelake.transform.feed import Plan
+    from pixelake.transform.judge import Judge
+    from pixelake.transform.rules import Rules
+    from pixelake.transform.schemas import Schemas
     from pixelake.warehouse.badges_sqlite import BadgeStore
     from pixelake.warehouse.lake import Lake, LakeReader
     from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
+    from pixelake.warehouse.place import Place
     from pixelake.warehouse.query import Lakehouse
     from pixelake.warehouse.seen_sqlite import SqliteSeen
 
 DAY: Final = 86_400.0
 """Seconds."""
+LAKE_WINDOW: Final = 5.0
+LAKE_WINDOW_REMOTE: Final = 60.0
+"""Seconds between writes of the lake on a disk, and of one in a bucket, where each costs some requests."""
+_BUCKET: Final = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/+(?P<prefix>[^?#\s]*[^?#\s/])/*")
 BADGE_SECONDS: Final = 2.0
 """Between looks at what badges should show."""
 
@@ -57,19 +70,58 @@ def _place(settings: Settings, name: str, *default: str) -> Path:
     raise SettingsError(f"{name}: there is no backend for {url.scheme or 'this'}:// URLs", hint)
 
 
+def _lake_place(settings: Settings) -> "Place":
+    """Where the lake is: a folder, or one in a bucket (``s3://bucket/prefix``). Asks nobody.
+
+    Raises:
+        SettingsError: the URL is of another backend, or what it needs is not installed.
+    """
+    if not settings.lake.startswith("s3://"):
+        return _place(settings, "lake", "lake")
+    found = _BUCKET.fullmatch(settings.lake)
+    if not found:
+        raise SettingsError("lake names no bucket and prefix", "write s3://bucket/prefix; who we are is told by AWS_*")
+    try:
+        from pixelake.warehouse import objects
+    except ImportError as error:
+        raise SettingsError(f"the lake is on S3, but {error.name} is missing", "pip install 'pixelake[s3]'") from None
+    return objects.lake(found["bucket"], found["prefix"])
+
+
+def lake_window(settings: Settings) -> float:
+    """Seconds between writes of the lake: as set, else what suits where it is."""
+    return settings.lake_window or (LAKE_WINDOW_REMOTE if settings.lake.startswith("s3://") else LAKE_WINDOW)
+
+
+def check_lake(settings: Settings) -> None:
+    """Refuse a lake that cannot be looked into, before anything is made. A disk says so when it is opened.
+
+    Raises:
+        SettingsError: there is no such backend.
+        LakeUnavailable: the bucket is not there, or does not let us in.
+    """
+    place = _lake_place(settings)
+    if not isinstance(place, Path):
+        place.check()
+
+
 def check(settings: Settings) -> None:
     """Refuse settings that no role could start with, before anything is made.
 
     Raises:
-        SettingsError: a value is out of range, there is no such backend, or a certificate cannot be used.
+        SettingsError: a value is out of range, there is no such backend, a certificate cannot be used, or a
+            schema is none.
     """
     check_values(settings)
+    dialects(settings)
+    schemas(settings)
     if settings.tls_certificate:
         from pixelake.collect import tls
 
         tls.context(Path(settings.tls_certificate), Path(settings.tls_key))
-    for name in ("stream", "lake", "live", "registry"):
+    for name in ("stream", "files", "live", "registry"):
         _place(settings, name, name)
+    _lake_place(settings)
 
 
 # --- stream ---
@@ -121,34 +173,141 @@ def registry(settings: Settings) -> "SqliteRegistry":
 
 
 def dialects(settings: Settings) -> "Sequence[Dialect]":
-    """Every protocol that is spoken here."""
+    """Every protocol that is spoken here.
+
+    Raises:
+        SettingsError: an alias means nothing.
+    """
+    from pixelake.dialects.aliases import checked
     from pixelake.dialects.native import Native
 
-    return (Native(settings.aliases),)
+    return (Native(checked(settings.aliases)),)
+
+
+# --- transform ---
+
+
+def geo(settings: Settings) -> "Geo | None":
+    """What tells the place of an address; None without a file of addresses.
+
+    Raises:
+        SettingsError: the geo file is missing, or is none.
+    """
+    from pixelake.transform.enrich.geo import Geo
+    from pixelake.transform.enrich.geo_file import GeoFile
+
+    return Geo(GeoFile(Path(settings.geo_file))) if settings.geo_file else None
+
+
+def check_enrichers(settings: Settings) -> None:
+    """Refuse enrichers that cannot be made, before anything is. Only who judges hits needs them.
+
+    Raises:
+        SettingsError: the geo file is missing, or is none; a list, or an enricher of the user's, cannot be used.
+    """
+    rules(settings)
+
+
+def own_enrichers(settings: Settings) -> "Sequence[Own]":
+    """The user's own enrichers, imported.
+
+    Raises:
+        SettingsError: one cannot be imported, or cannot be as it is declared.
+    """
+    from pixelake.transform.enrich.own import load_own
+
+    return load_own(settings.enrichers)
+
+
+def lists(settings: Settings) -> Path:
+    """Where the user's lists are, for `pixelake.transform.enrich.lists.load`; the folder need not exist.
+
+    Raises:
+        SettingsError: it was named, but there is none.
+    """
+    folder = Path(settings.lists) if settings.lists else settings.data / "lists"
+    if settings.lists and not folder.is_dir():
+        raise SettingsError(f"there is no folder {folder}", "name an existing one with --lists, or none")
+    return folder
+
+
+def schemas(settings: Settings) -> "Schemas":
+    """The user's JSON Schemas, compiled.
+
+    Raises:
+        SettingsError: the named folder is not there, or a file in it is no JSON Schema.
+    """
+    folder = Path(settings.schemas) if settings.schemas else settings.data / "schemas"
+    if settings.schemas and not folder.is_dir():
+        raise SettingsError(f"there is no folder {folder}", "name an existing one with --schemas, or none")
+    from pixelake.transform.schemas import load
+
+    return load(folder)
+
+
+def rules(settings: Settings) -> "Rules":
+    """What decides how a hit is judged.
+
+    Raises:
+        SettingsError: something that it is read from is missing or wrong.
+    """
+    from pixelake.transform.enrich.geo import cdn_of
+    from pixelake.transform.enrich.table import make_enrichers
+    from pixelake.transform.rules import Known, make_rules
+
+    places = geo(settings)
+    known = Known(
+        schemas=schemas(settings),
+        enrichers=make_enrichers(lists(settings), places, cdn_of(settings.geo_headers, settings.client_header)),
+        own=own_enrichers(settings),
+        refresh=places.refresh if places else Known().refresh,
+    )
+    return make_rules(settings, dialects(settings), known)
+
+
+def judge(settings: Settings, by: "Rules | None" = None) -> "Judge":
+    """What makes outcomes of hits, by these rules."""
+    from pixelake.transform.judge import Judge
+
+    return Judge(by or rules(settings), registry(settings), seen(settings))
 
 
 # --- warehouse ---
 
 
-def lake(settings: Settings) -> "Lake":
-    """The lake, open for writing."""
+def lake(settings: Settings, own: "Sequence[Own]" = ()) -> "Lake":
+    """The lake, open for writing; with the columns of these enrichers."""
+    from pixelake.transform.enrich.own import own_fields
     from pixelake.warehouse.lake import Lake
+    from pixelake.warehouse.schema import events_schema
 
-    return Lake(_place(settings, "lake", "lake"))
+    return Lake(_lake_place(settings), schema=events_schema(own_fields(own)))
 
 
 def lake_reader(settings: Settings) -> "LakeReader":
     """How far the lake is."""
     from pixelake.warehouse.lake import LakeReader
 
-    return LakeReader(_place(settings, "lake", "lake"))
+    return LakeReader(_lake_place(settings))
 
 
 def lakehouse(settings: Settings) -> "Lakehouse":
     """The lake, open for questions."""
     from pixelake.warehouse.query import Lakehouse
 
-    return Lakehouse(_place(settings, "lake", "lake"), settings.sql_timeout, settings.sql_memory)
+    return Lakehouse(_lake_place(settings), settings.sql_timeout, settings.sql_memory)
+
+
+def _files(settings: Settings) -> "Sequence[Plan]":
+    """Plain files beside the lake, if they are wanted."""
+    from pixelake.transform.feed import Plan
+    from pixelake.warehouse.files import Files
+    from pixelake.warehouse.files_place import Folder
+
+    if settings.files_format == "off":
+        return ()
+    sink = Files(Folder(_place(settings, "files", "files")), settings.files_format)
+    return (Plan(name="files", sink=sink, window=settings.files_window, rows=settings.lake_rows),)
 
 
 def live_store(settings: Settings) -> "LiveStore":
@@ -170,7 +329,7 @@ def badge_store(settings: Settings) -> "BadgeStore":
     from pixelake.warehouse.badges_sqlite import BadgeStore
 
     lake(settings)  # first: opening it sets aside what a power cut broke
-    found = BadgeStore(_badges(settings), _place(settings, "lake", "lake"))
+    found = BadgeStore(_badges(settings), _lake_place(settings))
     found.catch_up()
     return found
 
@@ -201,7 +360,7 @@ def seen(settings: Settings) -> "SqliteSeen":
     if found.is_new:
         lake(settings)  # first: opening it sets aside what a power cut broke
         since = SYSTEM.now() - int(settings.repeat_window * SECOND)
-        found.restore(owners(_place(settings, "lake", "lake"), since))
+        found.restore(owners(_lake_place(settings), since))
     return found
 
 
@@ -222,23 +381,23 @@ def consumer(settings: Settings) -> "Consumer":
     """From the stream into the live store and the lake, each at its own pace."""
     from pixelake.transform.consumer import Consumer
     from pixelake.transform.feed import Plan
-    from pixelake.transform.judge import Judge
-    from pixelake.transform.rules import make_rules
 
+    by = rules(settings)
     badges = Plan(
         name="badges",
         sink=badge_store(settings),
-        window=settings.lake_window,
+        window=lake_window(settings),
         rows=settings.lake_rows,
         holds=False,  # what it misses it takes from the lake
     )
     return Consumer(
         readers=lambda group: reader(settings, group),
-        judge=Judge(make_rules(settings, dialects(settings)), registry(settings), seen(settings)),
+        judge=judge(settings, by),
         plans=(
             Plan(name="live", sink=live_store(settings), window=settings.live_window, rows=settings.lake_rows),
-            Plan(name="lake", sink=lake(settings), window=settings.lake_window, rows=settings.lake_rows),
+            Plan(name="lake", sink=lake(settings, by.own), window=lake_window(settings), rows=settings.lake_rows),
             badges,
+            *_files(settings),
         ),
         batch_size=settings.batch_size,
     )
@@ -280,6 +439,14 @@ def web(settings: Settings, listener: socket | None, _ready: Callable[[], None])
     )
     host, _ = parse_address("web", settings.web)
     server.run(api.create(sources, hosts=(host, *settings.web_hosts)), [listener])
+
+
+def replay(settings: Settings, told: Callable[[int, int], None]) -> "Replay":
+    """What judges rejects anew. `told` hears how many were looked at, and how many there are."""
+    from pixelake.operate.replay import Replay
+
+    by = rules(settings)
+    return Replay(lakehouse(settings), lambda: lake(settings, by.own), judge(settings, by), told)
 
 
 def status(settings: Settings, noticed: "Callable[[int], Sequence[Noticed]] | None" = None) -> "Status":

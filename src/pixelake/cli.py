@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,6 +29,8 @@ from pixelake.operate import child, folder
 from pixelake.operate.listen import everywhere, healthy, pixel_url, url_of
 from pixelake.operate.snippet import KINDS, fault_of_site
 from pixelake.operate.snippet import snippet as tag
+from pixelake.registry.base import POLICIES
+from pixelake.reject import REASONS
 from pixelake.settings import Settings
 
 NEWEST_REJECTS: Final = (
@@ -35,6 +38,8 @@ NEWEST_REJECTS: Final = (
 )
 VISITS_A_SECOND: Final = 6.0
 """Of the demo's visitors."""
+MOST_DAYS: Final = 36_500
+"""A hundred years."""
 HEALTH_SECONDS: Final = 3.0
 """An answer that takes longer is none."""
 _FLAGS: Final = "pixelake.flags"
@@ -176,6 +181,7 @@ def demo(context: click.Context) -> None:
 
     chosen = _settings(context)
     build.check(chosen)
+    build.check_enrichers(chosen)
     with contextlib.ExitStack() as stack:
         if "data" not in context.meta.get(_FLAGS, {}):
             chosen = replace(chosen, data=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pixelake-"))))
@@ -193,6 +199,9 @@ def demo(context: click.Context) -> None:
 def _serve(context: click.Context, roles: tuple[str, ...]) -> None:
     chosen = _settings(context)
     build.check(chosen)
+    if "consume" in roles:
+        build.check_enrichers(chosen)
+        build.check_lake(chosen)
     telemetry.log_to_stderr(chosen.log_level)
     supervise.serve(chosen, roles, lambda real: _greet(real, roles))
 
@@ -300,6 +309,75 @@ def rejects_show(context: click.Context, hit_id: str) -> None:
             click.echo(f"{name:<12} {render.inert(render.plain(value))}".rstrip())
 
 
+@rejects.command("replay")
+@click.option("--reason", help="Only those with this reason.")
+@click.option("--site", help="Only those that are events of this site now.")
+@click.option("--id", "hit_id", help="Only this one.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def rejects_replay(
+    context: click.Context, reason: str | None, site: str | None, hit_id: str | None, as_json: bool
+) -> None:
+    """Judge rejects anew, by today's settings and schemas: what is an event now moves to the events, once.
+
+    Beside a running server or without one. The live store does not see it.
+    """
+    from pixelake.operate.replay import Wanted, as_text
+
+    _check_reason(reason)
+    chosen = _settings(context)
+    build.check(chosen)
+    folder.existing(chosen.data)
+    with _bar("rejects") as told:
+        found = build.replay(chosen, told).run(Wanted(reason, site.strip().lower() if site else None, hit_id))
+    if hit_id is not None and not found.looked_at:
+        raise QueryError(f"there is no reject {hit_id!r}", "`pixelake rejects list` shows the newest")
+    click.echo(msgspec.json.encode(found.as_dict()) if as_json else as_text(found))
+
+
+@rejects.command("purge")
+@click.option("--reason", help="Those with this reason.")
+@click.option("--older-than", "days", type=click.FloatRange(0, MOST_DAYS), help="Those received so many days ago.")
+@click.option("--all", "every", is_flag=True, help="All of them.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def rejects_purge(context: click.Context, reason: str | None, days: float | None, every: bool, as_json: bool) -> None:
+    """Remove rejects for good; they are counted as removed."""
+    from pixelake.operate.rejects import Old, purge
+
+    if every == (reason is not None or days is not None):
+        raise _Misuse("which rejects?", "say --reason CODE, --older-than DAYS, both, or --all alone")
+    _check_reason(reason)
+    chosen = _settings(context)
+    build.check(chosen)
+    folder.existing(chosen.data)
+    with _bar("rejects removed") as told:
+        removed = purge(build.lake(chosen), Old(reason, days), lambda done: told(done, done))
+    click.echo(msgspec.json.encode({"removed": removed}) if as_json else f"{removed:,} rejects removed")
+
+
+def _check_reason(reason: str | None) -> None:
+    if reason is not None and reason not in REASONS:
+        close = get_close_matches(reason, REASONS, 1)
+        hint = f"did you mean {close[0]}?" if close else f"it is one of {', '.join(REASONS)}"
+        raise _Misuse(f"there is no reason {reason!r}", hint)
+
+
+@contextlib.contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """What tells how far a long work is, to a person who watches."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
 @program.group()
 def sites() -> None:
     """Sites, and which of them have a badge."""
@@ -309,7 +387,7 @@ def sites() -> None:
 @click.option("--format", "form", type=_FORMAT, default="table", show_default=True)
 @click.pass_context
 def sites_list(context: click.Context, form: str) -> None:
-    """Every site: its time zone now, and the count its badge shows if it has one."""
+    """Every site: its time zone now, the count its badge shows if it has one, and what DNT and Sec-GPC do."""
     import pyarrow as pa
 
     chosen = _settings(context)
@@ -320,8 +398,33 @@ def sites_list(context: click.Context, form: str) -> None:
         "site": sorted(known.sites),
         "zone": [known.sites[name].zone(SYSTEM.now()) for name in sorted(known.sites)],
         "badge": pa.array([known.badges.get(name) for name in sorted(known.sites)], pa.int64()),
+        "policy": [
+            (known.policies.get(name) or [(0, "")])[-1][1] or chosen.do_not_track for name in sorted(known.sites)
+        ],
     }
     _print(pa.table(columns), form)
+
+
+@sites.command("add")
+@click.argument("site")
+@click.option("--zone", help="Its IANA time zone; else the setting default_zone.")
+@click.pass_context
+def sites_add(context: click.Context, site: str, zone: str | None) -> None:
+    """Declare a site, before its first hit or because `sites` is closed. Its rejects can be replayed then."""
+    chosen = _settings(context)
+    if fault := fault_of_site(site):
+        raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
+    folder.existing(chosen.data)
+    with contextlib.closing(build.registry(chosen)) as registry:
+        name = site.strip().lower()
+        new = name not in registry.snapshot().sites
+        registry.add_sites([name])
+        if zone and new:
+            registry.set_zone(name, zone)
+        if name not in registry.snapshot().sites:
+            raise PixelakeError(f"there is no room for {name}", "the registry has as many sites as it may")
+    if zone and not new:
+        raise PixelakeError(f"{name} is a site already, its zone stays", "days that are over keep the zone they had")
 
 
 @sites.command("badge")
@@ -336,6 +439,20 @@ def sites_badge(context: click.Context, site: str, has: bool) -> None:
     folder.existing(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
         registry.set_badge(site.strip().lower(), has)
+
+
+@sites.command("policy")
+@click.argument("site")
+@click.argument("value", type=click.Choice(["default", *POLICIES]))
+@click.pass_context
+def sites_policy(context: click.Context, site: str, value: str) -> None:
+    """What DNT: 1 and Sec-GPC: 1 do on a site; `default`: what the setting do_not_track says."""
+    chosen = _settings(context)
+    if fault := fault_of_site(site):
+        raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
+    folder.existing(chosen.data)
+    with contextlib.closing(build.registry(chosen)) as registry:
+        registry.set_policy(site.strip().lower(), "" if value == "default" else value)
 
 
 @program.command("snippet")

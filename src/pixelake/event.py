@@ -116,3 +116,28 @@ REQUIRED: Final = frozenset(
     }
 )
 """Columns that are never null."""
+
+
+def as_markdown() -> str:
+    """The page ``docs/columns.md``."""
+    return _PAGE.format(columns="\n".join(map(_row, FIELDS)))
+
+
+def _row(field: Field) -> str:
+    name = f"**`{field.name}`**" if field.name in REQUIRED else f"`{field.name}`"
+    return f"| {name} | {field.type} | {field.unit} | {field.meaning.replace('|', '&#124;')} |"
+
+
+_PAGE: Final = """# Columns of events
+
+Made from `src/pixelake/event.py`:
+`python -c 'from pixelake import event; print(event.as_markdown(), end="")' > docs/columns.md`.
+
+Those in bold are never null. A column is never renamed, retyped or taken away; new ones come at the end of their group
+and are null in older files. `year`, `month`, `day` and `hour` are the folders of the files: who asks for some hours
+opens only theirs. What is no event has [columns of its own](rejects.md).
+
+| column | type | unit | meaning |
+|---|---|---|---|
+{columns}
+"""

@@ -58,7 +58,8 @@ class Settings:
     tls_key: str = _setting("", "file", "its private key (PEM, without a password)")
     workers: int = _setting(0, "processes", "collector processes; 0: one for every two cores")
     stream: str = _setting("", "URL", "the stream; empty: embedded, in the data folder")
-    lake: str = _setting("", "URL", "the lake; empty: <data>/lake")
+    lake: str = _setting("", "URL", "the lake: file:///folder or s3://bucket/prefix; empty: <data>/lake")
+    files: str = _setting("", "URL", "plain files, if files_format says so; empty: <data>/files")
     live: str = _setting("", "URL", "the live store; empty: embedded, in the data folder")
     registry: str = _setting("", "URL", "the registry; empty: embedded, in the data folder")
     # collect
@@ -127,14 +128,26 @@ class Settings:
     # transform
     batch_size: int = _setting(10_000, "hits", "at most so many are judged at once")
     live_window: float = _setting(0.5, "s", "the live store is written this often")
-    lake_window: float = _setting(5.0, "s", "the lake is written this often")
+    lake_window: float = _setting(0.0, "s", "the lake is written this often; 0: 5 on a disk, 60 in a bucket")
     lake_rows: int = _setting(200_000, "rows", "or when so many wait")
+    files_format: str = _setting(
+        "off", "", "plain files beside the lake, for who reads no Delta table", ("off", "json.gz", "parquet", "orc")
+    )
+    files_window: float = _setting(60.0, "s", "plain files are written this often")
     do_not_track: str = _setting(
         "anonymous",
         "",
         "what DNT: 1 and Sec-GPC: 1 do: nothing; no user, visitor or city; nothing is kept",
         ("ignore", "anonymous", "withhold"),
     )
+    geo_headers: str = _setting(
+        "auto",
+        "",
+        "the CDN that tells a client's place and that trusted proxies pass on; auto: the one of client_header",
+        ("auto", "off", "cloudfront", "cloudflare", "fastly", "vercel"),
+    )
+    geo_file: str = _setting("", "file", "else a database in MaxMind's format (.mmdb), read again when it changes")
+    enrichers: tuple[str, ...] = _setting((), "module:name", "enrichers of your own, which may add columns")
     aliases: Mapping[str, str] = _setting(
         {
             "userid": "user",
@@ -149,6 +162,20 @@ class Settings:
         },
         "name=name",
         "other names that users may send for the native ones",
+    )
+    sites: str = _setting(
+        "open",
+        "",
+        "an unknown name becomes a site; or its hits are rejects until `pixelake sites add` declares it",
+        ("open", "closed"),
+    )
+    schemas: str = _setting(
+        "", "folder", "JSON Schemas for events, <event>.json each, read at start; empty: <data>/schemas"
+    )
+    lists: str = _setting(
+        "",
+        "folder",
+        "lists that stand in for the built-in ones (docs/enrichers.md), read at start; empty: <data>/lists",
     )
     kept_query: tuple[str, ...] = _setting(
         ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "ref", "source"),

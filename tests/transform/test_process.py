@@ -76,7 +76,7 @@ def test_every_column_that_can_be_known() -> None:
         "bot": False,
         "bot_name": None,
         "proxy": None,
-        "prefetch": None,
+        "prefetch": False,
         "duplicate": False,
         "signed": False,
         "dnt": False,

@@ -10,7 +10,7 @@ import pytest
 from pixelake.dialects.native import Native
 from pixelake.hit import Hit
 from pixelake.settings import Settings
-from pixelake.transform.raw import raw_json
+from pixelake.transform.raw import bare_json, raw_json, read, see_json
 from pixelake.transform.rules import make_rules
 from tests.judging import AT, hit, rules
 
@@ -112,3 +112,58 @@ def test_the_names_of_secrets_come_from_the_settings() -> None:
     made = make_rules(Settings(secret_parameters=("pin",)), [Native({})])
     found = json.loads(raw_json(hit("/?PIN=7&password=x"), made, anonymous=False))
     assert found["target"] == "/?PIN=&password=x"
+
+
+AGAIN = {
+    "a view": hit("/pixel.gif?a=1&b=%ff"),
+    "bytes": Hit.of(AT, "203.0.113.0", "203.0.113.0", "POST", b"/events?\xff", b"X-Odd: \xff\r\n", b"\xff=1"),
+    "a name of its own": Hit.of(AT, "203.0.113.0", "2001:db8::", "GET", b"/?a", b"", source="sqs", hit_id="r-1"),
+    "no address": Hit.of(AT, "", "", "GET", b"/?a", b""),
+}
+
+
+@pytest.mark.parametrize("sent", AGAIN.values(), ids=AGAIN.keys())
+def test_a_hit_again(sent: Hit) -> None:
+    """What is read is what was kept: all but the last part of the addresses."""
+    kept = read(raw_json(sent, RULES, anonymous=False))
+    assert (kept.see, kept.why) == ("", "")
+    assert kept.hit is not None
+    assert kept.hit.head == sent.head
+    assert (kept.hit.body, kept.hit.source, kept.hit.hit_id) == (sent.body, sent.source, sent.hit_id)
+    assert kept.hit.client in {sent.client, "203.0.113.0"}
+
+
+NOT_AGAIN = {
+    "another has it": (see_json("p-1"), "p-1", ""),
+    "nothing was kept": (bare_json(hit("/pixel.gif?a=1")), "", "nobody kept its query, headers, body"),
+    "a body with a secret": (
+        raw_json(hit("/events", method="POST", body=b'{"password":"x'), RULES, anonymous=False),
+        "",
+        "nobody kept its body",
+    ),
+    "a query with a secret": (
+        raw_json(hit("/?password=x" + "&a" * 1_000), RULES, anonymous=False),
+        "",
+        "nobody kept its query",
+    ),
+    "no raw hit": (None, "", "what was kept of it cannot be read"),
+    "no JSON": ("{", "", "what was kept of it cannot be read"),
+    "another JSON": ('{"a":1}', "", "what was kept of it cannot be read"),
+    "other types": (
+        '{"received_at":"x","source":"","peer":"","client":"","method":"GET","target":"/","headers":"","body":""}',
+        "",
+        "what was kept of it cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "see", "why"), NOT_AGAIN.values(), ids=NOT_AGAIN.keys())
+def test_no_hit_again(sent: str | None, see: str, why: str) -> None:
+    """What cannot be tried again says where it is, or why not."""
+    assert read(sent) == (None, see, why)
+
+
+def test_a_body_that_nobody_looks_at() -> None:
+    """Of a view it is not needed to try again."""
+    sent = hit("/pixel.gif?a=1", body=b'{"password":"x')
+    assert read(raw_json(sent, RULES, anonymous=False)).hit is not None

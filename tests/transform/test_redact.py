@@ -1,11 +1,16 @@
 """Secrets taken out of values, however they are wrapped."""
 
+import functools
+import json
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pixelake.settings import Settings
 from pixelake.transform.redact import DEEPEST, LONGEST, MOST, Redactor, redacted
+from tests.judging import hit, judge
 from tests.work import growth
 
 REDACTOR = Redactor(Settings().secret_parameters)
@@ -40,6 +45,36 @@ def test_texts(sent: str, expected: str) -> None:
     """The value goes, its name and what is around it stay; doing it again changes nothing."""
     assert REDACTOR.text(sent) == expected
     assert REDACTOR.text(expected) == expected
+
+
+SPELT = "pass\\u0077ord"
+DEEP = {
+    "an object in an object": f'{{"a":{{"b":{{"{SPELT}":"hunter2"}}}}}}',
+    "an object in a list": f'[1,[{{"{SPELT}":"hunter2"}}]]',
+    "a list under it": f'{{"a":{{"{SPELT}":["hunter2",{{"x":"hunter2"}}]}}}}',
+    "a text in an object": json.dumps({"a": {"b": f'{{"{SPELT}":"hunter2"}}'}}),
+    "beside half an emoji": f'{{"t":"cut \\ud83d","a":{{"{SPELT}":"hunter2"}}}}',
+    "a name that comes twice": f'{{"a":{{"{SPELT}":"hunter2"}},"a":{{"{SPELT}":"hunter2"}}}}',
+    "a parameter, encoded": "https://a.example/?d=" + quote(f'{{"a":{{"{SPELT}":"hunter2"}}}}', safe=""),
+    "a parameter, encoded twice": "?d=" + quote(quote(f'{{"{SPELT}":"hunter2"}}', safe=""), safe=""),
+    "in text": json.dumps(f'got: {{"a":{{"{SPELT}":"hunter2"}}}} there'),
+    "a text in a text, five times": functools.reduce(
+        lambda text, _: json.dumps("got " + text), range(5), f'{{"{SPELT}":"hunter2"}}'
+    ),
+}
+
+
+@pytest.mark.parametrize("sent", DEEP.values(), ids=DEEP.keys())
+def test_the_lake_holds_no_secret(sent: str) -> None:
+    """However deep it lies in a property, and however its name is spelt: neither an event has it nor a reject."""
+    body = b'{"data":%s,"value":%s}'
+    raw = sent if sent[0] in '[{"' else json.dumps(sent)
+    query = "/pixel.gif?data=" + quote(sent, safe="")
+    hits = [hit("/events", method="POST", body=body % (raw.encode(), value)) for value in (b"1", b'"x"')]
+    outcome = judge(*hits, hit(query), hit(query + "&value=x"))
+    assert (outcome.events.num_rows, outcome.rejects.num_rows) == (2, 2)
+    assert "hunter2" not in str(outcome.events.to_pylist())
+    assert "hunter2" not in str(outcome.rejects.to_pylist())
 
 
 def test_what_is_wrapped_too_often_goes_as_a_whole() -> None:

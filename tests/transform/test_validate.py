@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from pixelake.transform.validate import AT, validate
+from pixelake.transform.validate import AT, unknown_site, validate
 
 VALUES = {
     "whole": ("5", "5"),
@@ -80,6 +80,19 @@ def test_currency() -> None:
     """Three letters, in capitals."""
     assert validate({"currency": ["eur"]}, 100)[0][AT["currency"]] == "EUR"
     assert [fault.reason for fault in validate({"currency": ["€"]}, 100)[2]] == ["bad_currency"]
+    for code in ("USD", " jpy ", "XCG", "BGN"):
+        assert validate({"currency": [code]}, 100)[2] == []
+    for code in ("ABC", "EURO", "", "e"):
+        assert len(validate({"currency": [code]}, 100)[2]) == bool(code)
+
+
+def test_unknown_site() -> None:
+    """Where sites are closed, one that nobody declared is a fault, told in few letters."""
+    assert unknown_site("a", None) is None
+    assert unknown_site("a", {"a": 1}) is None
+    fault = unknown_site("b" * 253, {"a": 1})
+    assert fault
+    assert (fault.reason, fault.field, len(fault.text) < 200) == ("unknown_site", "site", True)
 
 
 def test_all_faults_at_once() -> None:

@@ -8,6 +8,8 @@
       lock-<role>    held by `serve` too, or by the command that runs that role alone
       run/           where the running processes count; worth nothing once they have ended
       stream/  lake/events/  lake/rejects/  live/  seen/  registry/
+      schemas/       the user's own rules for events; only read
+      lists/         the user's own lists for enrichers; only read
 
 ``live/`` may be deleted: what was shown of the last days is forgotten, and
 badges count again what the lake holds. So may ``seen/``, but the owners of
@@ -23,10 +25,11 @@ from pixelake.clock import SYSTEM, Clock
 from pixelake.disk import Flock, sync
 from pixelake.errors import DataFolderError, FolderInUse, FolderVersion
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of a data folder that this program writes."""
 MIGRATIONS: Final[Mapping[int, Callable[[Path], None]]] = {
     1: lambda _: None,  # hits were written in another way, which is still read; but who knows only that must keep out
+    2: lambda _: None,  # the store of event ids moves its own file; who does not know the new form must keep out
 }
 """How a folder of each older version becomes the next one. Each may be repeated after a crash."""
 ROLES: Final = ("collect", "consume", "web")
@@ -36,7 +39,9 @@ PATIENCE: Final = 1.5
 _POLL: Final = 0.05
 _VERSION_FILE: Final = "version"
 _NEW_VERSION: Final = "version.new"
-_NOBODYS: Final = frozenset({_NEW_VERSION, "lock", *(f"lock-{role}" for role in ROLES), "lost+found"})
+_NOBODYS: Final = frozenset(
+    {_NEW_VERSION, "lock", *(f"lock-{role}" for role in ROLES), "lists", "lost+found", "schemas"}
+)
 """Names that a folder may hold although nobody has written to it yet: a start that was cut short, a fresh disk."""
 
 

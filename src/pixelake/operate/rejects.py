@@ -1,12 +1,20 @@
-"""Looks a reject up by its name."""
+"""Looks a reject up by its name; removes those that nobody needs."""
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
 
-import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.operate.render import rows_of
+from pixelake.transform.raw import read
+from pixelake.warehouse.base import Merger
 from pixelake.warehouse.query import Lakehouse
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NAME: Final = re.compile(r"(?P<partition>.+)-(?P<position>\d{1,18})(\.\d+)?", re.ASCII)
 """The ``hit_id`` of an ordered stream: `pixelake.stream.base.Batch.ids`."""
@@ -24,15 +32,22 @@ def find(lake: Lakehouse, hit_id: str) -> list[dict[str, Any]]:
         QueryError: it takes too long or too much.
         LakeUnavailable: the lake cannot be read.
     """
-    rows = _rows(lake, hit_id)
+    rows = named(lake, hit_id)
     for row in rows:
-        first = _rows(lake, elsewhere) if (elsewhere := _see(row["raw"])) else []
+        first = named(lake, elsewhere) if (elsewhere := read(row["raw"]).see) else []
         row["raw"] = first[0]["raw"] if first else row["raw"]
     return rows
 
 
-def _rows(lake: Lakehouse, hit_id: str) -> list[dict[str, Any]]:
-    """By its place if the name tells it: the statistics of all other files and row groups rule them out unread."""
+def named(lake: Lakehouse, hit_id: str) -> list[dict[str, Any]]:
+    """The rejects of that name, as they are.
+
+    By its place if the name tells it: the statistics of all other files and row groups rule them out unread.
+
+    Raises:
+        QueryError: it takes too long or too much.
+        LakeUnavailable: the lake cannot be read.
+    """
     found = _NAME.fullmatch(hit_id)
     rows = lake.ask(_BY_PLACE, [hit_id, found["partition"], int(found["position"])]) if found else None
     if not rows:
@@ -40,10 +55,39 @@ def _rows(lake: Lakehouse, hit_id: str) -> list[dict[str, Any]]:
     return list(rows_of(rows))
 
 
-def _see(raw: str | None) -> str | None:
-    """The reject that has the raw hit, if this one only points there. A raw hit has a method and no such member."""
-    try:
-        told = msgspec.json.decode(raw or "null")
-    except msgspec.DecodeError:
-        return None
-    return told["see"] if isinstance(told, dict) and set(told) == {"see"} and isinstance(told["see"], str) else None
+class Old(NamedTuple):
+    """Which rejects to purge: of this reason, and received so many days ago or more; None: of any."""
+
+    reason: str | None = None
+    days: float | None = None
+
+
+def purge(merger: Merger, old: Old, told: Callable[[int], None] = lambda _: None, clock: Clock = SYSTEM) -> int:
+    """Remove rejects, and count them as removed. Returns how many.
+
+    Args:
+        merger: the lake, open for writing.
+        old: which.
+        told: called with the number removed so far.
+        clock: what is old.
+
+    Raises:
+        LakeUnavailable: what was told last is removed, and perhaps more; repeat the call.
+    """
+    before = (
+        None if old.days is None else _EPOCH + timedelta(microseconds=clock.now() - int(old.days * 86_400 * SECOND))
+    )
+    removed = 0
+    for count in merger.purge(lambda rows: _is_old(rows, old.reason, before)):
+        removed += count
+        told(removed)
+    return removed
+
+
+def _is_old(rows: pa.Table, reason: str | None, before: datetime | None) -> Any:
+    wanted: Any = pa.repeat(pa.scalar(value=True), rows.num_rows)
+    if reason is not None:
+        wanted = pc.and_(wanted, pc.equal(rows["reason"], pa.scalar(reason)))
+    if before is not None:
+        wanted = pc.and_(wanted, pc.less_equal(rows["received_at"], pa.scalar(before, rows["received_at"].type)))
+    return wanted

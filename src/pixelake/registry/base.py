@@ -34,11 +34,18 @@ class Snapshot:
         version: grows with every change of what people declare.
         sites: by name.
         badges: the sites that have a badge -> the count that it shows, as last published.
+        policies: the sites with a policy of their own -> ``((from_us, policy), ...)``, oldest first: what DNT and
+            Sec-GPC do for hits received from that moment (µs UTC) on; one of `POLICIES`; ``""``: the setting.
     """
 
     version: int
     sites: Mapping[str, Site]
     badges: Mapping[str, int] = field(default_factory=dict)
+    policies: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+
+
+POLICIES: Final = ("ignore", "anonymous", "withhold")
+"""What DNT: 1 and Sec-GPC: 1 may do: nothing; no user, visitor or city; nothing is kept."""
 
 
 class Advice(NamedTuple):

@@ -4,6 +4,7 @@
 
     meta     one row: the version, which grows with every change of what a snapshot shows
     zones    site, from (µs UTC), IANA zone: the dated history; a site is a name with a zone from 0
+    policies site, from (µs UTC), policy: the dated history of what DNT and Sec-GPC do; empty: as the setting says
     badges   site, count, when it was published (µs UTC; every change a later one): the sites that have a badge
     salts    day, salt; an empty one was destroyed, and its row stays so that it is never made again
     due      day, when it was first seen to be due (µs UTC)
@@ -29,7 +30,7 @@ from zoneinfo import ZoneInfo
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.disk import sync, write_ahead
 from pixelake.errors import RegistryUnavailable, SettingsError
-from pixelake.registry.base import Noticed, Site, Snapshot
+from pixelake.registry.base import POLICIES, Noticed, Site, Snapshot
 
 T = TypeVar("T")
 
@@ -38,6 +39,8 @@ MAX_SITES: Final = 100_000
 MAX_DETAILS: Final = 16
 """Of a notice: it is for people to read."""
 SALT_BYTES: Final = 32
+POLICY_DELAY: Final = 2 * SECOND
+"""A new policy holds a little later, when it is known everywhere: else two sinks might judge one hit by two of them."""
 SECOND_LOOK: Final = 3_600 * SECOND
 """A salt must be due at two looks so far apart: a clock that was wrong for a while must not cost today's."""
 
@@ -49,6 +52,7 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS meta(version INTEGER NOT NULL)",
     "INSERT INTO meta SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta)",
     "CREATE TABLE IF NOT EXISTS zones(site TEXT, start INTEGER, zone TEXT NOT NULL, PRIMARY KEY(site, start))",
+    "CREATE TABLE IF NOT EXISTS policies(site TEXT, start INTEGER, policy TEXT NOT NULL, PRIMARY KEY(site, start))",
     "CREATE TABLE IF NOT EXISTS badges(site TEXT PRIMARY KEY, count INTEGER NOT NULL, published INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS badges_by_time ON badges(published)",
     "CREATE TABLE IF NOT EXISTS salts(day TEXT PRIMARY KEY, salt BLOB NOT NULL)",
@@ -106,8 +110,32 @@ class SqliteRegistry:
         Raises:
             SettingsError: the zone is unknown.
         """
+        known = _known_zone(zone)
         self.add_sites([site])
-        self._change("INSERT OR REPLACE INTO zones VALUES (?, ?, ?)", [(site, start, _known_zone(zone))])
+        self._change("INSERT OR REPLACE INTO zones VALUES (?, ?, ?)", [(site, start, known)])
+
+    def set_policy(self, site: str, policy: str) -> int:
+        """Let DNT and Sec-GPC do this for hits of the site from now on. The site is made if it is unknown.
+
+        Args:
+            site: its name.
+            policy: one of `POLICIES`, or ``""``: what the setting says.
+
+        Returns:
+            From when it holds (µs UTC): `POLICY_DELAY` from now, or since it was last set.
+
+        Raises:
+            SettingsError: there is no such policy.
+        """
+        if policy and policy not in POLICIES:
+            raise SettingsError(f"there is no policy {policy!r}", f"one of {', '.join(POLICIES)}")
+        self.add_sites([site])
+        history = self.snapshot().policies.get(site, ())
+        if history and history[-1][1] == policy:
+            return history[-1][0]
+        start = max([self._clock.now() + POLICY_DELAY, *(start + 1 for start, _ in history)])  # a clock may go back
+        self._change("INSERT OR REPLACE INTO policies VALUES (?, ?, ?)", [(site, start, policy)])
+        return start
 
     def set_badge(self, site: str, has: bool) -> None:
         """Give the site a badge, or take it away. The site is made if it is unknown. A new badge shows 0 at first."""
@@ -170,6 +198,14 @@ class SqliteRegistry:
     def _read_badges(self) -> Mapping[str, int]:
         return MappingProxyType(dict(self._database.execute("SELECT site, count FROM badges")))
 
+    def _read_policies(self) -> Mapping[str, tuple[tuple[int, str], ...]]:
+        found: dict[str, tuple[tuple[int, str], ...]] = {}
+        for site, start, policy in self._database.execute(
+            "SELECT site, start, policy FROM policies ORDER BY site, start"
+        ):
+            found[site] = (*found.get(site, ()), (start, policy))
+        return MappingProxyType(found)
+
     def _publish(self, counts: Mapping[str, int]) -> None:
         (last,) = self._database.execute("SELECT coalesce(max(published), 0) FROM badges").fetchone()
         moment = max(self._clock.now(), last + 1)
@@ -182,7 +218,7 @@ class SqliteRegistry:
         for site, start, zone in self._database.execute("SELECT site, start, zone FROM zones ORDER BY site, start"):
             zones.setdefault(site, []).append((start, zone))
         sites = {name: Site(name, tuple(history)) for name, history in zones.items()}
-        return Snapshot(version, MappingProxyType(sites), self._read_badges())
+        return Snapshot(version, MappingProxyType(sites), self._read_badges(), self._read_policies())
 
     def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         def change() -> None:

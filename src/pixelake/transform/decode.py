@@ -1,7 +1,8 @@
 """Batch -> what its hits say: rows of valid elements, rejected elements, withheld ones. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -11,13 +12,14 @@ from pixelake.dialects.site import DEFAULT
 from pixelake.hit import Hit
 from pixelake.stream.base import Batch, Position
 from pixelake.transform.columns import Columns
-from pixelake.transform.head import Head, read_head, referring_page
+from pixelake.transform.enrich.consent import Policies, consent
+from pixelake.transform.head import HEAD_COLUMNS, Head, read_head, referring_page
 from pixelake.transform.page import NO_PAGE, read_page
-from pixelake.transform.raw import raw_json, see_json
+from pixelake.transform.raw import bare_json, raw_json, see_json
 from pixelake.transform.redact import redacted
 from pixelake.transform.rules import Rules
 from pixelake.transform.usual import Usual
-from pixelake.transform.validate import AT, validate
+from pixelake.transform.validate import AT, unknown_site, validate
 
 MAX_ELEMENTS: Final = 20_000
 MAX_VALUES: Final = 200_000
@@ -35,6 +37,7 @@ COLUMNS: Final = (
     "dialect",
     "method",
     "client",
+    "proxied",
     "anonymous",
     "head",
     # of the element
@@ -66,12 +69,14 @@ class Decoded:
 
     Attributes:
         batch: the hits that were decoded: the first ones of what `decode` was given.
+        rules: by which.
         rows: a tuple of `COLUMNS` for each valid element.
         rejected: the elements with faults.
         withheld: a position for each element that policy keeps nothing of.
     """
 
     batch: Batch
+    rules: Rules
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     withheld: list[Position] = field(default_factory=list)
@@ -85,7 +90,7 @@ class Size(NamedTuple):
     text: int
 
 
-_PROPERTIES: Final = COLUMNS.index("properties")
+_PROPERTIES, _SITE_COLUMN = COLUMNS.index("properties"), COLUMNS.index("site")
 
 
 class Decoder:
@@ -95,9 +100,15 @@ class Decoder:
         self._rules = rules
         self._usual = Usual(rules)
 
-    def __call__(self, batch: Batch) -> Decoded:
-        """Decode the first hits of a batch, as many as the memory is for; the caller goes on behind them."""
-        decoded = Decoded(batch)
+    def __call__(self, batch: Batch, policies: Policies | None = None) -> Decoded:
+        """Decode the first hits of a batch, as many as the memory is for; the caller goes on behind them.
+
+        Args:
+            batch: the hits.
+            policies: what an objection to being tracked does on each site; by default what the settings say.
+        """
+        decoded = Decoded(batch, self._rules)
+        policies = policies or Policies(self._rules.do_not_track)
         rows, usual = decoded.rows, self._usual.row
         hits = elements = values = text = 0
         for hit, hit_id, position in zip(batch.hits, batch.ids, batch.positions, strict=True):
@@ -109,7 +120,7 @@ class Decoder:
                 values += 2 * len(row[_PROPERTIES])  # each with its name; of columns there is a fixed number
                 text += len(hit.head)
             else:
-                size = _decode_hit(decoded, hit, hit_id, position, self._rules)
+                size = _decode_hit(decoded, hit, hit_id, position, policies)
                 elements += size.elements
                 values += size.values
                 text += size.text
@@ -117,13 +128,39 @@ class Decoder:
                 break
         if hits == len(batch.hits):
             return decoded
-        first = Batch(batch.partition, batch.hits[:hits], batch.positions[:hits])
-        return Decoded(first, decoded.rows, decoded.rejected, decoded.withheld)
+        return replace(decoded, batch=Batch(batch.partition, batch.hits[:hits], batch.positions[:hits]))
 
 
-def decode(batch: Batch, rules: Rules) -> Decoded:
+def decode(batch: Batch, rules: Rules, policies: Policies | None = None) -> Decoded:
     """Decode one batch."""
-    return Decoder(rules)(batch)
+    return Decoder(rules)(batch, policies)
+
+
+def only_known(decoded: Decoded, known: Container[str]) -> Decoded:
+    """What is left where sites are closed: an event of a site that nobody declared becomes a reject."""
+    refused = {at: (fault,) for at, row in enumerate(decoded.rows) if (fault := unknown_site(row[_SITE_COLUMN], known))}
+    if not refused:
+        return decoded
+    rows = [row for at, row in enumerate(decoded.rows) if at not in refused]
+    return replace(decoded, rows=rows, rejected=[*decoded.rejected, *refusals(decoded, refused)])
+
+
+def refusals(decoded: Decoded, faults: Mapping[int, Sequence[Fault]]) -> list[Rejected]:
+    """Rows that decoded well, by their place, as rejects. Of a hit with several, the first one has the raw hit."""
+    hits = dict(zip(decoded.batch.positions, decoded.batch.hits, strict=True))
+    raw_at = {rejected.position: rejected.hit_id for rejected in reversed(decoded.rejected)}
+    found = []
+    for at, why in faults.items():
+        row = dict(zip(COLUMNS, decoded.rows[at], strict=True))
+        hit, position, anonymous = hits[row["position"]], row["position"], row["anonymous"]
+        if position in raw_at:
+            raw = see_json(raw_at[position])
+        else:
+            raw = raw_json(hit, decoded.rules, anonymous=anonymous)
+            raw_at[position] = row["hit_id"]
+        agent = row["head"].user_agent
+        found.append(Rejected(row["hit_id"], position, hit, row["site"], agent, anonymous, why, raw))
+    return found
 
 
 def spread(decoded: Decoded) -> Columns:
@@ -139,7 +176,7 @@ def spread(decoded: Decoded) -> Columns:
 
 
 _PARTS: Final[Mapping[str, Mapping[str, Callable[[Any], Any]]]] = {
-    "head": {name: attrgetter(name) for name in ("user_agent", "accept_language", "dnt", "gpc")},
+    "head": {name: attrgetter(name) for name in HEAD_COLUMNS},
     "page": {
         "url": lambda page: page.url or None,
         **{name: attrgetter(name) for name in ("host", "path", "tags", "click_id")},
@@ -149,25 +186,20 @@ _PARTS: Final[Mapping[str, Mapping[str, Callable[[Any], Any]]]] = {
 """Column of a decoded row -> the columns that are read from it."""
 
 
-def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rules: Rules) -> Size:
+def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, policies: Policies) -> Size:
     """Add the elements of a hit, and say what they take."""
+    rules = decoded.rules
     head = read_head(hit.headers, rules.max_field, rules.secrets)
     dialect = rules.dialect(hit.target)
     elements = dialect.decode(hit)
     shared = len(hit.target) + len(hit.headers)
     if len(elements) > 1 and len(elements) * shared > MAX_SHARED:
         elements = (Element({}, (Fault("too_many", "body", "its elements repeat a head of that length"),)),)
-    private = head.dnt or head.gpc
-    if private and rules.do_not_track == "withhold":
-        decoded.withheld.extend([position] * len(elements))
-        return Size(len(elements), 0, 0)
-    anonymous = private and rules.do_not_track == "anonymous"
-    about = (hit.received_at, hit.source, dialect.name, hit.method, hit.client, anonymous, head)
-    raw = ""
+    about = (hit.received_at, hit.source, dialect.name, hit.method, hit.client, hit.client != hit.peer)
     search = rules.secrets.search()
     values, text = 0, len(hit.body) + len(elements) * shared
-    for index, element in enumerate(elements):
-        name = f"{hit_id}.{index}" if index else hit_id
+    read = []
+    for element in elements:
         sent = "\0".join(chain(element.values, *element.values.values()))
         values += sent.count("\0") + 1
         text += len(sent)
@@ -175,36 +207,52 @@ def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, rul
         if rules.secrets.may_hold(sent):
             element = Element(redacted(element.values, search), element.faults)  # noqa: PLW2901 - the same, redacted
             all_short = False  # what is encoded anew may have become longer
-        row, site, faults = _decode_element(element, head, anonymous, rules, all_short=all_short)
-        if faults:
-            told = raw or raw_json(hit, rules, anonymous=anonymous)
+        row, site, faults = _decode_element(element, head, rules, all_short=all_short)
+        read.append((row, site, faults, policies.of(site, hit.received_at) if head.objects else "ignore"))
+    raw = ""
+    for index, (row, site, faults, policy) in enumerate(read):
+        name = f"{hit_id}.{index}" if index else hit_id
+        anonymous = policy == "anonymous"
+        if policy == "withhold":
+            decoded.withheld.append(position)
+        elif faults:
+            told = raw or _raw(hit, rules, {policy for *_, policy in read})
             decoded.rejected.append(Rejected(name, position, hit, site, head.user_agent, anonymous, faults, told))
             raw = raw or see_json(name)
         else:
-            decoded.rows.append((name, position, *about, *row))
+            if anonymous:
+                row[_AHEAD + _USER] = None
+                row[0].pop("user", None)
+            decoded.rows.append((name, position, *about, anonymous, head, *row))
     return Size(len(elements), values, text)
 
 
+def _raw(hit: Hit, rules: Rules, policies: AbstractSet[str]) -> str:
+    """The raw hit of its first reject, as the strictest policy of its sites wants it."""
+    return bare_json(hit) if "withhold" in policies else raw_json(hit, rules, anonymous="anonymous" in policies)
+
+
 def _decode_element(
-    element: Element, head: Head, anonymous: bool, rules: Rules, *, all_short: bool
+    element: Element, head: Head, rules: Rules, *, all_short: bool
 ) -> tuple[list[Any], str, Sequence[Fault]]:
     """The columns that come from the element, its site, and all its faults."""
     row, properties, faults = validate(element.values, rules.max_field, all_short=all_short)
-    if anonymous:
-        row[_USER] = None
-        properties.pop("user", None)
+    row[_EVENT] = row[_EVENT] or "pageview"
+    faults = [*element.faults, *faults, *head.faults, *rules.schemas.check(row[_EVENT], element.values)]
     for name in _URLS:
         if name in properties:  # a repeated one is a property too
             properties[name] = [read_page(sent, rules.kept_query).url for sent in properties[name]]
+    row[_CONSENT] = consent(row[_CONSENT], properties)
     page = read_page(row[_URL], rules.kept_query) if row[_URL] else referring_page(head.referer, rules.kept_query)
     before = read_page(row[_REFERRER], rules.kept_query) if row[_REFERRER] else NO_PAGE
-    row[_SITE] = row[_SITE] or page.host or referring_page(head.referer, rules.kept_query).host or DEFAULT
-    row[_EVENT] = row[_EVENT] or "pageview"
+    site = row[_SITE] = row[_SITE] or page.host or referring_page(head.referer, rules.kept_query).host or DEFAULT
     row[:0] = (properties, page, before, "referrer" in element.values)
-    return row, row[_SITE + _AHEAD], (*element.faults, *faults, *head.faults)
+    return row, site, faults
 
 
-_SITE, _EVENT, _URL, _USER, _REFERRER = (AT[name] for name in ("site", "event", "url", "user_id", "referrer"))
+_SITE, _EVENT, _URL, _USER, _REFERRER, _CONSENT = (
+    AT[name] for name in ("site", "event", "url", "user_id", "referrer", "consent")
+)
 _URLS: Final = ("url", "referrer")
 _AHEAD: Final = COLUMNS.index("site") - COLUMNS.index("properties")
 """How many columns of the element stand before those of `validate`."""

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import pyarrow as pa
+
 from pixelake.registry.base import Registry
 from pixelake.stream.base import Batch
-from pixelake.transform.decode import Decoder
+from pixelake.transform.decode import Decoder, only_known
+from pixelake.transform.enrich.consent import Policies
 from pixelake.transform.facts import gather
 from pixelake.transform.process import poisoned, process
 from pixelake.transform.retry import BROKEN, Retry, Stopped
@@ -25,6 +28,11 @@ class Judge:
         self._registry = registry
         self._seen = seen
         self._one = threading.Lock()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the events."""
+        return self._rules.schema
 
     def __call__(self, batch: Batch, retry: Retry) -> Iterator[Outcome]:
         """The outcomes of a batch, in order: several if its hits have many elements.
@@ -57,7 +65,11 @@ class Judge:
 
     def _judge(self, batch: Batch) -> Outcome:
         with self._one, _without_collections():
-            decoded = self._decode(batch)
+            self._rules.refresh()
+            snapshot = self._registry.snapshot()
+            decoded = self._decode(batch, Policies(self._rules.do_not_track, snapshot.policies))
+            if self._rules.sites_closed:
+                decoded = only_known(decoded, snapshot.sites)
             facts = gather(decoded, self._registry, self._seen, self._rules.default_zone)
             return process(decoded, facts)
 

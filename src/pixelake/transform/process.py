@@ -1,6 +1,6 @@
 """`process` judges decoded hits: pure and deterministic, column by column."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -9,15 +9,16 @@ from pixelake.dialects.base import Fault
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.stream.base import Batch
 from pixelake.transform.columns import Columns
-from pixelake.transform.decode import Decoded, Rejected, spread
+from pixelake.transform.decode import Decoded, Rejected, refusals, spread
+from pixelake.transform.enrich.own import PROPERTY, Own, enrich_own
 from pixelake.transform.enrich.place import place
-from pixelake.transform.enrich.table import ENRICHERS, enrich
+from pixelake.transform.enrich.table import enrich
 from pixelake.transform.enrich.visitor import visitor
 from pixelake.transform.facts import QUARTER, Facts, Salts
 from pixelake.transform.raw import bare_json, faults_json, raw_json
 from pixelake.transform.rules import Rules
 from pixelake.transform.tables import HOUR, hour_texts, table
-from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
+from pixelake.warehouse.base import REJECTS, WITHHELD, Outcome
 
 _NO_SALTS: Final = Salts(None, None)
 
@@ -25,9 +26,11 @@ _NO_SALTS: Final = Salts(None, None)
 def process(decoded: Decoded, facts: Facts) -> Outcome:
     """What became of the hits. The same hits and facts always give the same outcome."""
     batch = decoded.batch
+    events, failed = _events(decoded, facts)
+    rejected = [*decoded.rejected, *(refusals(decoded, failed) if failed else ())]
     return Outcome(
-        events=_events(decoded, facts),
-        rejects=_rejects([_reject(rejected, batch.partition, facts) for rejected in decoded.rejected]),
+        events=events,
+        rejects=_rejects([_reject(each, batch.partition, facts) for each in rejected]),
         withheld=table(
             WITHHELD,
             {"partition": [batch.partition] * len(decoded.withheld), "position": decoded.withheld},
@@ -55,17 +58,18 @@ def poisoned(batch: Batch, error: str, rules: Rules) -> Outcome:
     rejected = Rejected(batch.ids[0], position, hit, "", None, True, (fault,), raw)
     at = {batch.partition: position}
     row = _reject(rejected, batch.partition, Facts({}, {}))
-    return Outcome(table(EVENTS, {}, 0), _rejects([row]), table(WITHHELD, {}, 0), at, at)
+    return Outcome(table(rules.schema, {}, 0), _rejects([row]), table(WITHHELD, {}, 0), at, at)
 
 
-def _events(decoded: Decoded, facts: Facts) -> pa.Table:
-    rows = len(decoded.rows)
+def _events(decoded: Decoded, facts: Facts) -> tuple[pa.Table, Mapping[int, Sequence[Fault]]]:
+    """The events, and the rows that an enricher of the user's failed for."""
+    rules, rows = decoded.rules, len(decoded.rows)
     if not rows:
-        return table(EVENTS, {}, 0)
+        return table(rules.schema, {}, 0), {}
     columns = spread(decoded)
     _put_hours(columns)
     _put_salts(columns, facts)
-    for enricher in ENRICHERS:
+    for enricher in rules.enrichers:
         enrich(columns, enricher)
     if facts.owners:
         columns.put("duplicate", [facts.owners.get(name, name) != name for name in columns.values("hit_id")])
@@ -74,7 +78,23 @@ def _events(decoded: Decoded, facts: Facts) -> pa.Table:
     columns.put("occurred_at", columns.values("received_at"))
     columns.put_constant("partition", decoded.batch.partition)
     columns.put_constant("signed", False)
-    return columns.table(EVENTS)
+    failed = _put_own(columns, rules.own, rows)
+    events = columns.table(rules.schema)
+    return (events.filter(pa.array([at not in failed for at in range(rows)])) if failed else events), failed
+
+
+def _put_own(columns: Columns, owns: Sequence[Own], rows: int) -> Mapping[int, Sequence[Fault]]:
+    """The columns of the user's enrichers, and the rows that one failed for."""
+    failed: dict[int, list[Fault]] = {}
+    for own in owns:
+        names = {"properties" if name.startswith(PROPERTY) else name for name in own.inputs}
+        known = {name: columns.values(name) for name in names & columns.names}
+        outputs, faults = enrich_own(known, rows, own)
+        for name, values in outputs.items():
+            columns.put(name, values)
+        for at, why in faults.items():
+            failed.setdefault(at, []).append(Fault("enricher_failed", "", why))
+    return failed
 
 
 def _put_hours(columns: Columns) -> None:
@@ -103,7 +123,7 @@ def _reject(rejected: Rejected, partition: str, facts: Facts) -> tuple[Any, ...]
     return (
         rejected.hit_id,
         hit.received_at,
-        "decode" if rejected.faults[0].reason in _DECODING else "validate",
+        _STAGES.get(rejected.faults[0].reason, "validate"),
         rejected.faults[0].reason,
         faults_json(rejected.faults),
         rejected.raw,
@@ -119,5 +139,7 @@ def _rejects(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     return table(REJECTS, columns, len(rows))
 
 
-_DECODING: Final = frozenset({"body_unreadable", "body_too_large", "element_not_object"})
-"""Reasons of the dialect; the others are of validation."""
+_STAGES: Final = dict.fromkeys(("body_unreadable", "body_too_large", "element_not_object"), "decode") | {
+    "enricher_failed": "enrich"
+}
+"""Reason -> stage; of all others it is validation."""

@@ -3,12 +3,13 @@
 Taken out are whole addresses, secrets, and of the page's url and the referrer
 what is cut from them on events: a replay sees them as they stand here, so that
 it finds neither a click id nor a query name that is not listed. Of anonymous
-hits the user is taken out, too.
+hits the user is taken out, too. `read` makes a hit of it again.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -27,19 +28,25 @@ def raw_json(hit: Hit, rules: Rules, *, anonymous: bool) -> str:
     Bytes that are no UTF-8 stand in base64, under ``<name>_base64``. A body that
     cannot be read, and so not be searched, is ``null`` if it is packed, if a
     secret may be in it, or if the hit is anonymous; else it stays as it arrived.
+    So does a query, or it is cut off. ``left_out`` says what of it would be
+    needed to try again.
     """
+    missing = []
     target, body = rules.dialect(hit.target).edited(hit, _edit(rules, anonymous))
     if target is None:
         hidden = anonymous or rules.secrets.may_hold(hit.target.decode("latin-1"))
         target = hit.target.partition(b"?")[0] if hidden else hit.target
+        missing = ["query"] * hidden
     if body is None and not (anonymous or _is_packed(hit) or rules.secrets.may_hold(hit.body.decode("latin-1"))):
         body = hit.body
-    return _as_json(hit, target, _headers(hit.headers, rules), body)
+    if body is None and hit.method == "POST":
+        missing.append("body")
+    return _as_json(hit, target, _headers(hit.headers, rules), body, missing)
 
 
 def bare_json(hit: Hit) -> str:
     """What is left of a hit that nothing can be made of: neither its query, nor its headers, nor its body."""
-    return _as_json(hit, hit.target.partition(b"?")[0], b"", None)
+    return _as_json(hit, hit.target.partition(b"?")[0], b"", None, ("query", "headers", "body"))
 
 
 def see_json(again: str) -> str:
@@ -52,7 +59,56 @@ def faults_json(faults: Sequence[Fault]) -> str:
     return msgspec.json.encode(faults).decode()
 
 
-def _as_json(hit: Hit, target: bytes, headers: bytes, body: bytes | None) -> str:
+class Kept(NamedTuple):
+    """What a reject keeps of its hit.
+
+    Attributes:
+        hit: as far as it is kept, if it can be tried again; its ``hit_id`` is empty if its stream is ordered.
+        see: the reject that has the hit, if this one only names it.
+        why: why it cannot be tried again; ``""`` if it can, or if another reject has it.
+    """
+
+    hit: Hit | None
+    see: str
+    why: str
+
+
+def read(raw: str | None) -> Kept:
+    """What a reject keeps of its hit, as `raw_json`, `bare_json` and `see_json` wrote it. Never raises."""
+    try:
+        fields = msgspec.json.decode(raw or "null", type=dict[str, Any])
+        if isinstance(see := fields.get("see"), str):
+            return Kept(None, see, "")
+        if missing := fields.get("left_out"):
+            return Kept(None, "", f"nobody kept its {', '.join(map(str, missing))}")
+        return Kept(_hit(fields), "", "")
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        return Kept(None, "", "what was kept of it cannot be read")
+
+
+def _hit(fields: dict[str, Any]) -> Hit:
+    """Raises KeyError, TypeError or ValueError if it is none."""
+    target, headers, body = (_bytes(fields, name) for name in ("target", "headers", "body"))
+    sent = {
+        "received_at": fields["received_at"],
+        "peer": fields["peer"] or "",
+        "client": fields["client"] or "",
+        "head": b"%s %s HTTP/1.1\r\n%s\r\n" % (fields["method"].encode(), target, headers),
+        "body": body,
+        "source": fields["source"],
+        "hit_id": fields.get("hit_id", ""),
+    }
+    return msgspec.convert([sent[name] for name in Hit.__struct_fields__], Hit)
+
+
+def _bytes(fields: dict[str, Any], name: str) -> bytes:
+    if f"{name}_base64" in fields:
+        return b64decode(fields[f"{name}_base64"], validate=True)
+    sent = fields[name]
+    return b"" if sent is None else sent.encode()
+
+
+def _as_json(hit: Hit, target: bytes, headers: bytes, body: bytes | None, missing: Sequence[str]) -> str:
     fields: dict[str, Any] = {
         "received_at": hit.received_at,
         "source": hit.source,
@@ -62,6 +118,10 @@ def _as_json(hit: Hit, target: bytes, headers: bytes, body: bytes | None) -> str
     }
     for name, data in (("target", target), ("headers", headers), ("body", body)):
         fields |= _readable(name, data)
+    if hit.hit_id:  # else its name is its place
+        fields["hit_id"] = hit.hit_id
+    if missing:
+        fields["left_out"] = missing
     return msgspec.json.encode(fields).decode()
 
 

@@ -25,15 +25,19 @@ What is longer goes as a whole: the search takes up to 0.2 µs a character.
 _MOST: Final = 500
 """Equals signs of a value that are looked at."""
 
-_HIDDEN: Final = re.compile(r"%(?:25)*(?:2[dDeE]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9Aa])|\\u00[2-7]")
-"""What needs no encoding, encoded, and JSON's way to do so: a name may hide behind it."""
+_HIDDEN: Final = re.compile(
+    r"%(?:25)*(?:2[dDeE]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9Aa])|(?:\\|%(?:25)*5[cC])u00[2-7]"
+)
+"""What needs no encoding, encoded, and JSON's way to do so, also encoded: a name may hide behind it."""
+_WRAPPED: Final = "\\" * 16
+"""In JSON that is a text in JSON, and so on: the backslashes double each time, so it is wrapped at least five times."""
 _LONGEST_NAME: Final = 300
 """Characters before an equals sign that are looked at: ``access_token``, each letter wrapped `DEEPEST` times."""
 # None of these may try again from each letter of a run that it has looked at: a hostile value is nothing but runs.
 _NAME: Final = re.compile(r"[?&#;=/\s]")
 _PARAMETER_ENDS: Final = re.compile(r"[&#\n]")
 _RUN: Final = re.compile(r"[^?&#;=/\s]++")
-_MEMBER: Final = re.compile(r'(?<!\\)(\\{0,64}+)"([^"]{1,200})\1"\s*+:\s*+')
+_MEMBER: Final = re.compile(r'(?<!\\)(\\{0,16}+)"([^"]{1,300})\1"\s*+:\s*+')
 _NAME_ENDS: Final = re.compile(r"[^\w-]+")
 _WHOLE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^\s"\[\]{},]+', re.DOTALL)
 
@@ -81,7 +85,7 @@ class Redactor:
         """Any text, without the secrets that are inside it."""
         if not self.may_hold(value):
             return value
-        if depth >= DEEPEST or len(value) > LONGEST or value.count("=") > _MOST:
+        if depth >= DEEPEST or len(value) > LONGEST or value.count("=") > _MOST or _WRAPPED in value:
             return ""
         start = value.lstrip()[:1]
         if start in ("{", "["):

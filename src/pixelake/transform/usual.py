@@ -18,6 +18,7 @@ from pixelake.dialects.text import text
 from pixelake.hit import Hit
 from pixelake.stream.base import Position
 from pixelake.transform.columns import EMPTY
+from pixelake.transform.enrich.consent import consent
 from pixelake.transform.head import Head, read_head, referring_page
 from pixelake.transform.page import NO_PAGE, Page, read_page
 from pixelake.transform.rules import Rules
@@ -27,7 +28,7 @@ LONGEST_LINE: Final = 4_096
 MOST_FIELDS: Final = 64
 """Of a usual query."""
 
-_SITE, _EVENT, _URL, _REFERRER = (AT[name] for name in ("site", "event", "url", "referrer"))
+_SITE, _EVENT, _URL, _REFERRER, _CONSENT = (AT[name] for name in ("site", "event", "url", "referrer", "consent"))
 _NOTHING: Final = tuple("pageview" if column == "event" else None for column in AT)
 """The row of who says nothing."""
 _NEWLINE: Final = ord("\n")
@@ -81,6 +82,8 @@ class Usual:
         if said is None or about is None:
             return None
         row, properties, referred = said
+        if row[_EVENT] in self._rules.schemas.known:
+            return None
         page = row[_URL]
         if page is None or not (row[_SITE] or page.host):
             referring = (self._referers.young.get(referer) or self._referers[referer]) if referer else NO_PAGE
@@ -98,6 +101,7 @@ class Usual:
             self._name,
             method,
             hit.client,
+            hit.client != hit.peer,
             False,
             about,
             properties,
@@ -124,6 +128,8 @@ class Usual:
                 row[at] = value
             elif name:
                 properties[name] = (value,)
+        if properties:
+            row[_CONSENT] = consent(row[_CONSENT], properties)
         return row, properties or EMPTY, taken >> _REFERRER & 1 == 1
 
     def _about(self, head: bytes, end: int) -> tuple[Head | None, bytes]:
@@ -156,7 +162,7 @@ class Usual:
     def _head(self, block: bytes) -> Head | None:
         """What header lines say; None if that is not usual."""
         head = read_head(block, self._rules.max_field, self._rules.secrets)
-        return None if head.faults or head.dnt or head.gpc or head.referer is not None else head
+        return None if head.faults or head.objects or head.referer is not None else head
 
     def _referer(self, sent: bytes) -> Page | None:
         """The page that a Referer tells; None if that is not usual."""

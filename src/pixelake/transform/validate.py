@@ -1,7 +1,7 @@
 """The values of an element as typed columns, with everything that is wrong with them at once."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -9,6 +9,7 @@ from typing import Any, Final
 from pixelake.clock import SECOND
 from pixelake.dialects.base import Fault
 from pixelake.dialects.site import site_name
+from pixelake.transform.currencies import CURRENCIES
 
 COLUMNS: Final = {
     "site": "site",
@@ -40,7 +41,6 @@ Row = list[Any]
 Properties = dict[str, Sequence[str]]
 
 _PLACES: Final = {name: AT[column] for name, column in COLUMNS.items()}
-_CURRENCY: Final = re.compile("[A-Za-z]{3}")
 _VALUE: Final = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,2})?", re.ASCII)
 _EPOCH: Final = re.compile(r"\d{9,16}", re.ASCII)
 _SMALLEST: Final = Decimal("0.000001")
@@ -87,6 +87,18 @@ def too_long(name: str, value: str, max_field: int) -> Fault:
     return Fault("too_long", name[:80], f"{len(value)} characters; at most {max_field}")
 
 
+def unknown_site(site: str, known: Container[str] | None) -> Fault | None:
+    """The fault of a site that nobody declared, where sites are closed.
+
+    Args:
+        site: as it will stand in the lake.
+        known: the names that are declared; None if sites are open.
+    """
+    if known is None or site in known:
+        return None
+    return Fault("unknown_site", "site", f"{site[:80]!r} is not declared, and sites are closed")
+
+
 def _site(value: str) -> tuple[str | None, Fault | None]:
     site = site_name(value)
     if site:
@@ -109,9 +121,11 @@ def _value(value: str) -> tuple[Decimal | None, Fault | None]:
 
 
 def _currency(value: str) -> tuple[str | None, Fault | None]:
-    if _CURRENCY.fullmatch(value.strip()):
-        return value.strip().upper(), None
-    return None, Fault("bad_currency", "currency", f"{value[:40]!r} is not three letters")
+    """A code of ISO 4217, in capitals."""
+    code = value[:40].strip().upper()
+    if code in CURRENCIES:
+        return code, None
+    return None, Fault("bad_currency", "currency", f"{value[:40]!r} is no currency code of ISO 4217")
 
 
 def _sent_at(value: str) -> tuple[int | None, Fault | None]:

@@ -1,10 +1,13 @@
-"""What user agents tell."""
+"""What user agents and client hints tell."""
+
+from pathlib import Path
 
 import pytest
 
 from pixelake.transform.enrich.agent import UNKNOWN, agent
 from tests.work import growth
 
+DATA = Path(__file__).parents[2] / "data"
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
 SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 
@@ -86,3 +89,84 @@ def test_spiders() -> None:
 def test_long_ones_take_no_longer(run: str) -> None:
     """Only the beginning is looked at."""
     assert growth(agent, run) < 4
+
+
+@pytest.mark.parametrize(("name", "column"), [("uap_ua.tsv", 0), ("uap_os.tsv", 2)])
+def test_cases_of_uap_core(name: str, column: int) -> None:
+    """Browser and system are those that uap-core's own test cases expect, for at least 99 %."""
+    cases = [line.split("\t") for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+    wrong = [(family, sent) for family, sent in cases if (agent(sent)[column] or "Other") != family]
+    assert len(cases) > 400
+    assert len(wrong) / len(cases) <= 0.01, wrong
+
+
+WINDOWS, MAC, PHONE = AGENTS["Windows"][0], AGENTS["macOS"][0], AGENTS["a reduced Android"][0]
+PLAIN = '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"'
+HINTS = {
+    "what every Chrome sends": (WINDOWS, PLAIN, "?0", '"Windows"', None, "Chrome 142 Windows 10+ desktop"),
+    "Windows 11": (WINDOWS, PLAIN, "?0", '"Windows"', '"15.0.0"', "Chrome 142 Windows 11 desktop"),
+    "the first Windows 11": (WINDOWS, PLAIN, "?0", '"Windows"', '"13.0.0"', "Chrome 142 Windows 11 desktop"),
+    "Windows 10": (WINDOWS, PLAIN, "?0", '"Windows"', '"10.0.0"', "Chrome 142 Windows 10 desktop"),
+    "Windows 8.1": (WINDOWS, PLAIN, "?0", '"Windows"', '"0.3.0"', "Chrome 142 Windows 8.1 desktop"),
+    "macOS": (
+        f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {CHROME} Safari/537.36",
+        PLAIN,
+        "?0",
+        '"macOS"',
+        '"26.1.0"',
+        "Chrome 142 Mac OS X 26.1 desktop",
+    ),
+    "Android": (PHONE, PLAIN, "?1", '"Android"', '"16.0.0"', "Chrome Mobile 142 Android 16 mobile"),
+    "a tablet that says it is a Linux desktop": (
+        AGENTS["Linux"][0].replace("Firefox/143.0", ""),
+        PLAIN,
+        "?0",
+        '"Android"',
+        '"15.0.0"',
+        "None None Android 15 tablet",
+    ),
+    "Linux, whose version is the kernel's": (
+        f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} Safari/537.36",
+        PLAIN,
+        "?0",
+        '"Linux"',
+        '"6.8.0"',
+        "Chrome 142 Linux None desktop",
+    ),
+    "Brave, which says it is Chrome": (
+        WINDOWS,
+        '"Chromium";v="142", "Brave";v="141", "Not_A Brand";v="99"',
+        "?0",
+        '"Windows"',
+        None,
+        "Brave 141 Windows 10+ desktop",
+    ),
+    "Edge": (
+        f"{WINDOWS} Edg/142.0.0.0",
+        '"Chromium";v="142", "Microsoft Edge";v="142", "Not?A_Brand";v="8"',
+        "?0",
+        '"Windows"',
+        None,
+        "Edge 142 Windows 10+ desktop",
+    ),
+    "nonsense": (WINDOWS, "\x00" * 300, "?2", '"Plan 9"', '"\u0661.\u0662"', "Chrome 142 Windows 10+ desktop"),
+}
+
+
+@pytest.mark.parametrize("case", HINTS.values(), ids=HINTS.keys())
+def test_hints(case: tuple[str | None, ...]) -> None:
+    """Where hints are sent they are more truthful than what browsers freeze; without, nothing false is added."""
+    *sent, expected = case
+    assert " ".join(str(part) for part in agent(*sent)[:5]) == expected
+
+
+def test_the_list_of_full_versions() -> None:
+    """It has the same brands, and the major version is taken."""
+    sent = '"Chromium";v="142.0.7444.60", "Opera";v="124.0.5705.15", "Not_A Brand";v="99.0.0.0"'
+    assert agent(WINDOWS, None, None, None, None, sent)[:2] == ("Opera", "124")
+
+
+def test_headless_brands() -> None:
+    """A browser without a person may hide it in its user agent, and still says so in its brands."""
+    assert agent(WINDOWS, '"HeadlessChrome";v="142", "Chromium";v="142"', "?0", '"Linux"')[5]
+    assert not agent(WINDOWS, PLAIN, "?0", '"Windows"')[5]

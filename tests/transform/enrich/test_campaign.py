@@ -2,7 +2,8 @@
 
 import pytest
 
-from pixelake.transform.enrich.campaign import campaign, channel
+from pixelake.transform.enrich.campaign import campaign
+from pixelake.transform.enrich.channel import channels
 from pixelake.transform.page import NO_TAGS
 from tests.judging import events, hit
 
@@ -39,4 +40,4 @@ def test_the_url_s_tags_win() -> None:
 
 def test_no_host_no_error() -> None:
     """A page without a host may have a referrer."""
-    assert channel(True, "blog.example", None, None, None, None) == ("referral",)
+    assert channels()(True, "blog.example", None, None, None, None) == ("referral",)

@@ -2,7 +2,8 @@
 
 from pixelake.transform.columns import Columns
 from pixelake.transform.decode import decode, spread
-from pixelake.transform.enrich.table import ENRICHERS, Enricher, enrich
+from pixelake.transform.enrich.geo import CDNS, Geo
+from pixelake.transform.enrich.table import Enricher, enrich, make_enrichers
 from tests.judging import batch, hit, rules
 
 
@@ -24,6 +25,6 @@ def test_once_for_each_distinct_input() -> None:
 def test_every_input_is_there_in_time() -> None:
     """Each enricher's inputs are columns of a decoded hit, of the facts, or of an earlier enricher."""
     known = {*spread(decode(batch(hit()), rules())).names, "salt", "salt_before"}
-    for enricher in ENRICHERS:
+    for enricher in make_enrichers(geo=Geo(), cdn=CDNS["cloudfront"]):
         assert known.issuperset(enricher.inputs), enricher.name
         known.update(enricher.outputs)

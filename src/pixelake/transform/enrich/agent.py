@@ -1,4 +1,4 @@
-"""User agent -> browser, operating system, kind of device. What browsers freeze stays vague."""
+"""User agent and client hints -> browser, operating system, kind of device. What browsers freeze stays vague."""
 
 import re
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import ua_parser
 
 from pixelake.cache import LONGEST, bounded
+from pixelake.transform.enrich.hints import Hints, read_hints
 
 Agent = tuple[str | None, str | None, str | None, str | None, str | None, bool]
 
@@ -23,12 +24,55 @@ _DEVICES: Final = (
 _FROZEN_IOS: Final = re.compile(r"iPhone OS 18_[67]\b.*Version/(?:2[6-9]|[3-9]\d)")
 
 
-def agent(user_agent: str | None) -> Agent:
-    """Browser, its major version, os, its version, device, and whether it is listed as a spider.
+_CHROMES: Final = frozenset({"Chrome", "Chrome Mobile", "Chromium", "Chrome Mobile WebView"})
+"""What a browser made from Chromium may say that it is; its brand says more."""
+_HINTED: Final = 256
+"""Letters of a hint that are looked at."""
 
-    Only the beginning is looked at: real ones have 400 letters at most, and hostile ones cost the more the longer.
+
+def agent(  # noqa: PLR0917 - its arguments are columns, named in the table
+    user_agent: str | None,
+    brands: str | None = None,
+    mobile: str | None = None,
+    platform: str | None = None,
+    platform_version: str | None = None,
+    full_versions: str | None = None,
+) -> Agent:
+    """Browser, its major version, os, its version, device, and whether it is listed, or brands itself, as a machine.
+
+    Only the beginning of a text is looked at: real user agents have 400 letters
+    at most, and hostile ones cost the more the longer.
+
+    Args:
+        user_agent: as sent.
+        brands: ``Sec-CH-UA``.
+        mobile: ``Sec-CH-UA-Mobile``.
+        platform: ``Sec-CH-UA-Platform``.
+        platform_version: ``Sec-CH-UA-Platform-Version``, which a page has to ask for.
+        full_versions: ``Sec-CH-UA-Full-Version-List``, likewise.
     """
-    return _agent(user_agent[:LONGEST]) if user_agent else UNKNOWN
+    known = _agent(user_agent[:LONGEST]) if user_agent else UNKNOWN
+    sent = (brands, mobile, platform, platform_version, full_versions)
+    if not any(sent):
+        return known
+    return _hinted(known, read_hints(*((text or "")[:_HINTED] for text in sent)))
+
+
+def _hinted(known: Agent, hints: Hints) -> Agent:
+    """What the hints know better. They are sent by Chromium alone, which has frozen its user agent."""
+    browser, version, system, system_version, device, spider = known
+    if hints.brand and (browser is None or browser in _CHROMES):
+        browser, version = hints.brand, hints.brand_version
+    if hints.system:
+        system_version = hints.system_version or (system_version if system == hints.system else None)
+        system = hints.system
+    if device not in _ALONE:
+        device = hints.device or device
+    return browser, version, system, system_version, device, spider or hints.headless
+
+
+_ALONE: Final = ("tv", "console")
+"""Kinds of device that no hint knows."""
 
 
 @bounded(20_000)

@@ -1,47 +1,113 @@
 """User agent -> does it say that it is a machine, and which."""
 
 import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Final
 
-from pixelake.cache import LONGEST, bounded
+from pixelake.cache import bounded
+from pixelake.transform.enrich.lists import load
+from pixelake.transform.enrich.patterns import LONGEST, checked, either
 
-_NAMED: Final = (
-    # agents of search, AI and archives whose names do not end in "bot"
-    "Mediapartners-Google|Google-InspectionTool|Google-Read-Aloud|GoogleOther|APIs-Google|FeedFetcher-Google"
-    "|Google Favicon|Google-Safety|Storebot-Google|AdsBot-Google(?:-Mobile)?|BingPreview|Slurp|ia_archiver"
-    "|archive\\.org_bot|ChatGPT-User|OAI-SearchBot|Claude-User|Claude-SearchBot|anthropic-ai|Perplexity-User|cohere-ai|meta-externalagent"
-    "|Bytespider|HTTrack|Scrapy|Nutch|Heritrix|Qwantify|Teoma|Barkrowler|MegaIndex|Snap URL Preview Service"
-    # previews of links
-    "|facebookexternalhit|facebookcatalog|WhatsApp/|SkypeUriPreview|vkShare|Embedly|Iframely|Slack-ImgProxy|Mastodon/"
-    # monitors, auditors, scanners
-    "|Chrome-Lighthouse|Google Page Speed|PageSpeed|GTmetrix|Pingdom|UptimeRobot|StatusCake|Site24x7|Datadog"
-    "|NewRelicPinger|Catchpoint|Checkly|CensysInspect|Expanse|zgrab|masscan|Nmap|Nikto|sqlmap|nuclei|WPScan"
-    "|Screaming Frog|W3C_Validator"
-    # browsers without a person
-    "|HeadlessChrome|Headless|PhantomJS|SlimerJS|Puppeteer|Playwright|Selenium|Cypress|jsdom|Splash"
-    # tools and libraries
-    "|curl/|Wget/|python-requests|Python-urllib|python-httpx|aiohttp|Go-http-client|Java/|Apache-HttpClient|libwww-perl"
-    "|lwp-|PycURL|http\\.rb|Faraday|GuzzleHttp|axios/|node-fetch|undici|PostmanRuntime|insomnia/|k6/|wrk|ApacheBench"
-    "|autocannon|Locust|HTTPie|libcurl|WinHttp|RestSharp|Ruby"
-)
-_GENERIC: Final = r"[\w.-]{0,40}(?:(?<!cu)bot(?:s?\b|[_-])|crawl(?:er|ing)?\b|spider)"
-"""Anything whose product says so. Not the phones of the brand Cubot."""
-
-_BOT: Final = re.compile(rf"(?<![\w])(?:{_NAMED})|{_GENERIC}", re.IGNORECASE)
+CRAWLERS: Final = "crawlers.txt"
+SIGNATURES: Final = "signatures.txt"
+_LONGEST_NAME: Final = 60
+_MARKS: Final = "/;:,()+ _-."
+_WORD: Final = re.compile(r"[\w.-]{0,40}\Z", re.ASCII), re.compile(r"[\w.-]{0,40}", re.ASCII)
+"""What a name goes on with, before and behind what was found of it."""
+_PRODUCT: Final = re.compile(r"(?:Mozilla/\S* \(?(?:compatible; ?)?)?([\w.! -]+)", re.ASCII)
+"""The first product behind what everybody writes."""
 
 
-def bot(user_agent: str | None, spider: bool) -> tuple[bool, str | None]:
-    """Is it a machine, and its name as it writes it. A missing user agent alone makes no bot.
+class Bots:
+    """Tells machines from browsers. An enricher: pure, once made.
+
+    All patterns of a kind are one alternation, so that the time does not grow
+    with their number, and RE2's time is linear in the user agent, whatever it holds.
 
     Args:
-        user_agent: as sent; only its beginning is looked at, as real ones have 400 letters at most.
-        spider: the user-agent database lists it as one.
+        crawlers: patterns, one a line, in their case; any that fits makes a bot.
+        signatures: patterns in any case; its first lines explain them.
+
+    Raises:
+        SettingsError: a line is no RE2 pattern, or fits an empty user agent and so every one.
     """
-    name = _name(user_agent[:LONGEST]) if user_agent else None
-    return spider or name is not None, name
+
+    def __init__(self, crawlers: str, signatures: str) -> None:
+        kinds: dict[str, list[str]] = {"": [], "@": [], "?": [], "!": []}
+        for number, line in _lines(signatures):
+            mark, pattern = (line[0], line[2:]) if line.startswith(("@ ", "? ", "! ")) else ("", line)
+            kinds[mark].append(checked(pattern, f"{SIGNATURES}, line {number}"))
+        named = [checked(line, f"{CRAWLERS}, line {number}") for number, line in _lines(crawlers)]
+        self._worded = either(kinds[""], case=False)
+        self._named = either(named, case=True)
+        self._addressed = either(kinds["@"], case=False)
+        self._shaped = either(kinds["?"], case=False)
+        self._excepted = either(kinds["!"], case=False)
+        self._name = bounded(20_000)(self._look)
+
+    def __call__(self, user_agent: str | None, spider: bool, proxy: str | None) -> tuple[bool, str | None]:
+        """Is it a machine, and its name as it writes it. A missing user agent alone makes no bot.
+
+        Args:
+            user_agent: as sent; only its beginning is looked at, as real ones have 400 letters at most.
+            spider: the user-agent database lists it as one.
+            proxy: who fetched it in a person's place; that is no bot, whatever the lists say.
+        """
+        if proxy is not None:
+            return False, None
+        name = self._name(user_agent[:LONGEST]) if user_agent else None
+        return spider or name is not None, name
+
+    def _look(self, user_agent: str) -> str | None:
+        found = self._named.search(user_agent) or self._worded.search(user_agent)
+        if found:
+            return _around(user_agent, *found.span())
+        if self._addressed.search(user_agent):
+            return _first(user_agent)
+        if self._shaped.search(user_agent) and not self._excepted.search(user_agent):
+            return _first(user_agent)
+        return None
 
 
-@bounded(20_000)
-def _name(user_agent: str) -> str | None:
-    found = _BOT.search(user_agent)
-    return found[0].strip("/;) _-.") if found else None
+@cache
+def built_in() -> Bots:
+    """With the lists that come with pixelake."""
+    return make_bots(None)
+
+
+def make_bots(folder: Path | None) -> Bots:
+    """With the user's lists, if the folder has them.
+
+    Raises:
+        SettingsError: one of them cannot be read, or is wrong.
+    """
+    return Bots(load(CRAWLERS, folder), load(SIGNATURES, folder))
+
+
+def bot(user_agent: str | None, spider: bool, proxy: str | None = None) -> tuple[bool, str | None]:
+    """`Bots` with the lists that come with pixelake."""
+    return built_in()(user_agent, spider, proxy)
+
+
+def _around(user_agent: str, start: int, end: int) -> str:
+    """The whole word or words in which something was found."""
+    before = _WORD[0].search(user_agent, max(0, start - 40), start)
+    behind = _WORD[1].match(user_agent, end)
+    first = before.start() if before else start
+    last = behind.end() if behind else end
+    return user_agent[first:last].strip(_MARKS).rpartition("; ")[2][:_LONGEST_NAME] or "unnamed"
+
+
+def _first(user_agent: str) -> str:
+    """The first product."""
+    product = _PRODUCT.match(user_agent)
+    return (product[1] if product else user_agent).strip()[:_LONGEST_NAME] or "unnamed"
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that say something, with their numbers."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            yield number, line.strip()

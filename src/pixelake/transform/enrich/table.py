@@ -2,15 +2,31 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from pixelake.transform.columns import Columns
 from pixelake.transform.enrich.agent import agent
-from pixelake.transform.enrich.bot import bot
-from pixelake.transform.enrich.campaign import campaign, channel
+from pixelake.transform.enrich.bot import make_bots
+from pixelake.transform.enrich.campaign import campaign
+from pixelake.transform.enrich.channel import channels
+from pixelake.transform.enrich.geo import Geo, Headers, Told
 from pixelake.transform.enrich.place import language, place
+from pixelake.transform.enrich.prefetch import prefetch
+from pixelake.transform.enrich.proxy import make_proxies, make_relays, scanner
 from pixelake.transform.enrich.visitor import visitor
 from pixelake.transform.page import UTM, without_www
+
+PLACE: Final = ("country", "region", "city", "timezone")
+AGENT: Final = ("browser", "browser_version", "os", "os_version", "device")
+HINTS: Final = (
+    "sec_ch_ua",
+    "sec_ch_ua_mobile",
+    "sec_ch_ua_platform",
+    "sec_ch_ua_platform_version",
+    "sec_ch_ua_full_version_list",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +43,53 @@ class Enricher:
     function: Callable[..., tuple[Any, ...]]
 
 
-ENRICHERS: Final = (
-    Enricher("place", ("client",), ("ip", "network"), place),
-    Enricher("language", ("accept_language",), ("language",), language),
-    Enricher("agent", ("user_agent",), ("browser", "browser_version", "os", "os_version", "device", "spider"), agent),
-    Enricher("bot", ("user_agent", "spider"), ("bot", "bot_name"), bot),
-    Enricher("campaign", ("tags", *UTM), UTM, campaign),
-    Enricher("referrer", ("referring_host",), ("referrer_host",), lambda host: (without_www(host),)),
-    Enricher(
-        "channel", ("referred", "referrer_host", "host", "utm_source", "utm_medium", "click_id"), ("channel",), channel
-    ),
-    Enricher(
-        "visitor",
-        ("network", "user_agent", "site", "salt", "salt_before"),
-        ("visitor_id", "visitor_before"),
-        visitor,
-    ),
-)
+def make_enrichers(
+    lists: Path | None = None, geo: Geo | None = None, cdn: Headers | None = None
+) -> tuple[Enricher, ...]:
+    """All that there are, in the order they run; what one gives, those behind it may take.
+
+    Args:
+        lists: the folder of the user's lists, which stand in for the built-in ones.
+        geo: tells the place of an address; without it, and without a CDN, no place is known.
+        cdn: the headers in which a CDN tells it.
+
+    Raises:
+        SettingsError: a list of the user's cannot be read, or is wrong.
+    """
+    relays = make_relays(lists)
+    places = geo or (Geo() if cdn else None)
+    return (
+        Enricher("place", ("client",), ("ip", "network"), place),
+        *((Enricher("told", ("lines", "proxied"), ("told",), Told(cdn)),) if cdn else ()),
+        *((Enricher("geo", ("ip", "told", "anonymous", "timezone"), PLACE, places),) if places else ()),
+        Enricher("language", ("accept_language",), ("language",), language),
+        Enricher("agent", ("user_agent", *HINTS), (*AGENT, "spider"), agent),
+        Enricher("proxy", ("user_agent",), ("proxy",), make_proxies(lists)),
+        Enricher("bot", ("user_agent", "spider", "proxy"), ("bot", "bot_name"), make_bots(lists)),
+        Enricher("scanner", ("method", "user_agent", "sec_fetch_mode", "bot", "proxy"), ("proxy",), scanner),
+        *((Enricher("relay", ("client", "proxy"), ("proxy",), relays),) if relays else ()),
+        Enricher("prefetch", ("sec_purpose", "purpose", "x_purpose", "x_moz"), ("prefetch",), prefetch),
+        Enricher("campaign", ("tags", *UTM), UTM, campaign),
+        Enricher("referrer", ("referring_host",), ("referrer_host",), lambda host: (without_www(host),)),
+        Enricher(
+            "channel",
+            ("referred", "referrer_host", "host", "utm_source", "utm_medium", "click_id"),
+            ("channel",),
+            channels(lists),
+        ),
+        Enricher(
+            "visitor",
+            ("network", "user_agent", "site", "salt", "salt_before"),
+            ("visitor_id", "visitor_before"),
+            visitor,
+        ),
+    )
+
+
+@cache
+def built_in() -> tuple[Enricher, ...]:
+    """Those with the lists that come with pixelake, and nothing else."""
+    return make_enrichers()
 
 
 def enrich(columns: Columns, enricher: Enricher) -> None:
