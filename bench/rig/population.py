@@ -18,8 +18,21 @@ from pixelake.hit import Hit
 AGENTS: Final = Path(__file__).parents[2] / "tests" / "data" / "user_agents.txt"
 """Recorded ones, a line each; tests/data/README.md says whose."""
 
-_LANGUAGES: Final = ("en-US,en;q=0.9", "de-DE,de;q=0.9,en;q=0.6", "es-ES,es;q=0.9", "fr-FR,fr;q=0.8", "ja-JP,ja;q=0.9")
-_WORDS: Final = ("lamp", "kettle", "chair", "pricing", "guide", "pixel", "news", "docs", "start", "about", "garden", "sql")
+_LANGUAGES: Final = ("en-US,en;q=0.9", "de-DE,de;q=0.9,en;q=0.6", "es-ES,es;q=0.9", "fr-FR,fr;q=0.8", "ja-JP")
+_WORDS: Final = (
+    "lamp",
+    "kettle",
+    "chair",
+    "pricing",
+    "guide",
+    "pixel",
+    "news",
+    "docs",
+    "start",
+    "about",
+    "garden",
+    "sql",
+)
 _REFERRERS: Final = (
     "",
     "https://www.google.com/",
@@ -70,7 +83,10 @@ def hits(count: int, start: int, span: int = DAY, population: Population | None 
     site, page, agent = _Zipf(who.sites, random), _Zipf(who.pages, random), _Zipf(who.agents, random)
     agents = user_agents(who.agents)
     visitors = [
-        (f"{random.randrange(1, 224)}.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(1, 255)}", agent())
+        (
+            f"{random.randrange(1, 224)}.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(1, 255)}",
+            agent(),
+        )
         for _ in range(who.visitors)
     ]
     targets: dict[tuple[int, int], tuple[str, str]] = {}
@@ -78,14 +94,17 @@ def hits(count: int, start: int, span: int = DAY, population: Population | None 
         place = site(), page()
         if place not in targets:
             targets[place] = _target(*place)
-        query, referer = targets[place]
         address, which = random.choice(visitors)
         yield Hit(
             start + span * number // count,
             address,
             address,
-            _head(random, query, referer, agents[which], _LANGUAGES[which % len(_LANGUAGES)], who.event_ids),
+            _head(random, targets[place], agents[which], _LANGUAGES[which % len(_LANGUAGES)], who.event_ids),
         )
+
+
+def _address(random: Random) -> str:
+    return f"{random.randrange(1, 224)}.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(1, 255)}"
 
 
 def user_agents(count: int) -> list[str]:
@@ -104,10 +123,13 @@ def _target(site: int, page: int) -> tuple[str, str]:
     words = [_WORDS[(page + n) % len(_WORDS)] for n in range(1 + page % 4)]
     path = f"/{'/'.join(words)}-{page}" if page else "/"
     title = " ".join(words).capitalize()
-    return urlencode({"site": host, "url": f"https://{host}{path}", "title": f"{title}, number {page}"}), f"https://{host}{path}"
+    return urlencode(
+        {"site": host, "url": f"https://{host}{path}", "title": f"{title}, number {page}"}
+    ), f"https://{host}{path}"
 
 
-def _head(random: Random, query: str, referer: str, agent: str, language: str, event_ids: float) -> bytes:
+def _head(random: Random, target: tuple[str, str], agent: str, language: str, event_ids: float) -> bytes:
+    query, referer = target
     chance = random.random()
     if chance < 0.4:
         query += "&referrer=" + quote(_REFERRERS[1 + random.randrange(len(_REFERRERS) - 1)], safe="")

@@ -44,6 +44,10 @@ TRUSTING.check_hostname = False
 TRUSTING.verify_mode = ssl.CERT_NONE
 
 
+SERVES: Final = 3
+"""Processes that `serve` starts for one worker."""
+
+
 class Pair(NamedTuple):
     """A certificate and its key, in PEM files."""
 
@@ -121,6 +125,16 @@ def pixelake(
     name = "pixelake, durable" if workers == 1 else f"pixelake, {workers} workers"
     with _running(command, folder, environment or {}, workers) as parent:
         yield _server(name, port, parent, folder, tls)
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[Server]:
+    """Everything, with default settings but for addresses and folder."""
+    port = _free_port()
+    command = [sys.executable, "-P", "-m", "pixelake", "serve", "--collect", f"127.0.0.1:{port}"]
+    command += ["--data", str(folder / "data"), "--web", f"127.0.0.1:{_free_port()}", "--workers", "1"]
+    with _running(command, folder, {}, SERVES) as parent:
+        yield _server("pixelake serve", port, parent, folder, None)
 
 
 def _server(name: str, port: int, parent: int, folder: Path, tls: Pair | None) -> Server:
