@@ -7,7 +7,7 @@ from pixelake.dialects.native import Native
 from pixelake.hit import Hit
 from pixelake.settings import Settings
 from pixelake.stream.base import Batch
-from pixelake.transform.decode import COLUMNS, Decoded, decode
+from pixelake.transform.decode import Decoded, decode
 from pixelake.transform.facts import QUARTER, Facts, Salts
 from pixelake.transform.process import process
 from pixelake.transform.rules import Rules, make_rules
@@ -49,7 +49,7 @@ def batch(*hits: Hit, start: int = 1) -> Batch:
 
 def salted(decoded: Decoded) -> Facts:
     """Facts as if all days had the same salt, and every event were the first of its id."""
-    moments = [(row[COLUMNS.index("site")], row[COLUMNS.index("received_at")]) for row in decoded.rows]
+    moments = [*zip(*map(decoded.columns.values, ("site", "received_at")), strict=True)]
     moments += [(rejected.site, rejected.hit.received_at) for rejected in decoded.rejected]
     return Facts({(site, at // QUARTER): Salts(SALT, None) for site, at in moments}, {})
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelake.transform.columns import Columns
+from pixelake.transform.columns import Columns, by_identity, indices, joined
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b", None]), st.booleans()), min_size=1, max_size=30)
 
@@ -25,8 +25,8 @@ def test_distinct_tells_every_row(rows: list[tuple[Any, ...]], names: list[str])
     columns = _columns(rows)
     coded, distinct = columns.distinct(names)
     expected = list(zip(*(columns.values(name) for name in names), strict=True))
-    assert [distinct[code] for code in coded.codes] == expected
-    assert set(coded.codes) == set(range(coded.size)) == set(range(len(distinct)))
+    assert [distinct[code] for code in coded.indices.to_pylist()] == expected
+    assert set(coded.indices.to_pylist()) == set(range(coded.size)) == set(range(len(distinct)))
 
 
 @given(ROWS)
@@ -47,6 +47,42 @@ def test_parts_are_read_once_for_each_thing() -> None:
     seen = []
     things = [("x",), ("y",)]
     columns = Columns(1_000)
-    columns.put_parts([things[n % 2] for n in range(1_000)], {"name": lambda thing: seen.append(thing) or thing[0]})
+    coded, distinct = by_identity([things[n % 2] for n in range(1_000)])
+    columns.put_parts(coded, distinct, {"name": lambda thing: seen.append(thing) or thing[0]})
     assert columns.values("name") == ["x", "y"] * 500
     assert seen == things
+
+
+@given(ROWS, st.lists(st.integers(0, 29), max_size=10))
+def test_some_rows(rows: list[tuple[Any, ...]], chosen: list[int]) -> None:
+    """Whatever the columns are made of, the rows that are kept are those that were asked for."""
+    columns, chosen = _columns(rows), [number % len(rows) for number in chosen]
+    columns.distinct(("a", "b"))
+    kept = columns.keep(chosen)
+    for name in columns.names:
+        assert list(kept.values(name)) == [columns.values(name)[number] for number in chosen]
+
+
+@given(ROWS, ROWS)
+def test_two_in_one(some: list[tuple[Any, ...]], more: list[tuple[Any, ...]]) -> None:
+    """The rows of both, and what is distinct among them is told apart."""
+    columns, expected = joined(_columns(some), _columns(more)), [*some, *more]
+    assert [*zip(*map(columns.values, "abc"), strict=True)] == expected
+    coded, distinct = columns.distinct(("a", "b", "c"))
+    assert [distinct[code] for code in coded.indices.to_pylist()] == expected
+
+
+def test_more_combinations_than_numbers() -> None:
+    """Many columns of many values: their combinations are told apart all the same."""
+    columns = Columns(200)
+    for name in "abcdefghij":
+        columns.put(name, [number * (1 + ord(name)) % 199 for number in range(200)])
+    coded, distinct = columns.distinct("abcdefghij")
+    expected = list(zip(*map(columns.values, "abcdefghij"), strict=True))
+    assert [distinct[code] for code in coded.indices.to_pylist()] == expected
+
+
+def test_numbers_for_arrow() -> None:
+    """As they are, also none."""
+    assert indices([]).to_pylist() == []
+    assert indices([3, 1]).to_pylist() == [3, 1]

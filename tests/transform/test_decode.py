@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pixelake.hit import Hit
-from pixelake.transform import decode as module
+from pixelake.transform import size
 from pixelake.transform.decode import decode
 from tests.judging import batch, events, hit, judge, rejects, rules
 
@@ -111,7 +111,7 @@ def test_the_first_of_two_headers_counts() -> None:
 
 def test_a_call_ends_at_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of images and of bodies alike."""
-    monkeypatch.setattr(module, "MAX_VALUES", 100)
+    monkeypatch.setattr(size, "MAX_VALUES", 100)
     form = hit("/events", method="POST", body=b"&".join(b"a%d=1" % n for n in range(60)))
     for sent in (hit("/?" + "&".join(f"a{n}" for n in range(60))), form):
         assert len(decode(batch(sent, sent, sent, sent), rules()).batch.hits) == 1
@@ -120,7 +120,7 @@ def test_a_call_ends_at_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_call_ends_at_much_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unpacked text counts, not what was sent; headers count, and what is rejected."""
-    monkeypatch.setattr(module, "MAX_TEXT", 10_000)
+    monkeypatch.setattr(size, "MAX_TEXT", 10_000)
     packed = gzip.compress(b'{"a":"%s"}' % (b"x" * 8_000))
     large = [
         hit("/events", {"Content-Encoding": "gzip"}, method="POST", body=packed),
@@ -194,9 +194,9 @@ def test_what_only_mentions_a_secret_stays() -> None:
 
 def test_a_call_ends_at_many_elements(monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind the hit that reaches the bound, the caller goes on."""
-    monkeypatch.setattr(module, "MAX_ELEMENTS", 3)
+    monkeypatch.setattr(size, "MAX_ELEMENTS", 3)
     bulk = hit("/events", method="POST", body=b"[{},{}]")
     decoded = decode(batch(bulk, bulk, bulk, start=7), rules())
     assert list(decoded.batch.positions) == [7, 8]
     assert len(decoded.batch.hits) == 2
-    assert [row[1] for row in decoded.rows] == [7, 7, 8, 8]
+    assert list(decoded.columns.values("position")) == [7, 7, 8, 8]

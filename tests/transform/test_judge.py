@@ -14,7 +14,7 @@ from pixelake.errors import WarehouseError
 from pixelake.hit import Hit
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.settings import Settings
-from pixelake.transform import decode as decoding
+from pixelake.transform import size
 from pixelake.transform.judge import Judge
 from pixelake.transform.retry import BROKEN, Retry, Stopped
 from pixelake.transform.rules import make_rules
@@ -85,7 +85,7 @@ def test_the_poison_is_found(parts: dict[str, Any], bad: list[int]) -> None:
 
 def test_many_elements_give_several_outcomes(parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """They follow each other without gap or overlap."""
-    monkeypatch.setattr(decoding, "MAX_ELEMENTS", 3)
+    monkeypatch.setattr(size, "MAX_ELEMENTS", 3)
     bulk = hit("/events", method="POST", body=b"[{},{}]")
     found = list(Judge(**parts)(batch(*[bulk] * 5), retry()))
     assert [(outcome.first["p"], outcome.positions["p"]) for outcome in found] == [(1, 2), (3, 4), (5, 5)]

@@ -26,6 +26,16 @@ URLS = {
     "a script": ("javascript:alert(1)?x", ("javascript:alert(1)", None, None)),
     "an app": ("android-app://com.google.mail/", ("android-app://com.google.mail/", "com.google.mail", "/")),
     "a host nobody has": ("http://a b/", ("http://a b/", None, "/")),
+    "an object": ('{"href":"https://u:p@a.example/\\u003fid=7"}', ("", None, None)),
+    "a list in a list": ('[["https://a.example/?id=7"]]', ("", None, None)),
+    "encoded twice": (
+        "https%3A%2F%2Fu%3Ap%40a.example%2Fb%3Fid%3D7%26ref%3D1",
+        ("https://a.example/b?ref=1", "a.example", "/b"),
+    ),
+    "encoded in part": ("https%3A//a.example/b%3Fid%3D7%26ref%3D1", ("https://a.example/b?ref=1", "a.example", "/b")),
+    "user and password, no scheme": ("u:p@a.example/b?id=7", ("a.example/b", None, None)),
+    "somebody's address": ("mailto:ada@a.example", ("a.example", None, None)),
+    "an at sign in a path": ("/@ada/b", ("/@ada/b", None, "/@ada/b")),
     "several questions": ("/b?x=1?ref=2&ref=3?4", ("/b?ref=3?4", None, "/b")),
 }
 

@@ -65,6 +65,11 @@ UNREADABLE = {
     "a form with files": (b"--x", {"Content-Type": "multipart/form-data"}, "--x"),
     "a form with files and a secret": (b'name="password" x', {"Content-Type": "multipart/form-data"}, None),
     "in another charset": ("password".encode("utf-16"), {}, None),
+    "a url with a query": (b'{"url":"https://a.example/?id=7", broken', {}, None),
+    "an encoded url": (b"url=https%3A%2F%2Fa.example%2F%3Fid%3D7", {"Content-Type": "text/xml"}, None),
+    "a url in JSON's letters": (rb'{"url":"https:\/\/a.example\/\u003fid\u003d7', {}, None),
+    "a url with a user": (b"<url>https://u:p@a.example/</url>", {"Content-Type": "text/xml"}, None),
+    "base64": (base64.b64encode(b'{"url":"https://a.example/?id=7","password":"hunter2"}'), {}, None),
 }
 
 
@@ -82,6 +87,23 @@ def test_a_query_of_too_many_fields() -> None:
     assert raw(sent)["target"].encode() == sent.target
     assert raw(sent, anonymous=True)["target"] == "/"
     assert raw(hit("/?password=x" + "&a" * 1_000))["target"] == "/"
+    assert raw(hit("/?url=https://a.example/?id=7" + "&a" * 1_000))["target"] == "/"
+
+
+def test_a_whole_url_for_a_site() -> None:
+    """A mistake that many make: it is cut as any other. A name stays as it is."""
+    assert raw(hit("/?site=https://u:p@a.example/b?id=7"))["target"] == "/?site=https://a.example/b"
+    assert raw(hit("/?site=A.example:80"))["target"] == "/?site=A.example:80"
+
+
+def test_an_anonymous_hit_has_no_city() -> None:
+    """As on events; the country stays."""
+    sent = hit("/?value=x", {"CF-IPCountry": "DE", "CF-IPCity": "Jena", "X-Vercel-IP-Latitude": "50.9"})
+    assert "CF-IPCity: Jena" in raw(sent)["headers"]
+    headers = raw(sent, anonymous=True)["headers"]
+    assert "CF-IPCountry: DE" in headers
+    assert "Jena" not in headers
+    assert "50.9" not in headers
 
 
 HEADERS = {
@@ -96,7 +118,13 @@ HEADERS = {
     "another key": ("X-ApiKey-Old", "hunter2", None),
     "a token": ("X-Amz-Security-Token", "hunter2", None),
     "a cookie": ("Set-Cookie2", "hunter2", None),
-    "a secret in a url": ("X-Original-URL", "/a?password=hunter2", "/a?password="),
+    "a secret in a value": ("X-Odd", "/a?password=hunter2", "/a?password="),
+    "the request as it was": (
+        "X-Original-URL",
+        "/pixel.gif?utm_source=n&url=https://a/?id=7",
+        "/pixel.gif?utm_source=n",
+    ),
+    "another way to tell it": ("X-Forwarded-Uri", "https://u:p@a.example/?user=ada", "https://a.example/"),
 }
 
 

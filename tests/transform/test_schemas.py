@@ -1,7 +1,8 @@
 """The user's JSON Schemas: what is validated, and what is refused at start."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,9 @@ def test_no_schema(tmp_path: Path, text: str | bytes) -> None:
     assert caught.value.hint
 
 
-def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
-    """Cannot be read, and that is said."""
-    (tmp_path / "e.json").mkdir()
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["a folder", "a pipe"])
+def test_something_else_instead_of_a_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Cannot be read, and that is said; nobody waits for who writes into a pipe."""
+    make(tmp_path / "e.json")
     with pytest.raises(SettingsError, match="cannot read"):
         load(tmp_path)

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from pixelake.transform.decode import Decoder
 from pixelake.transform.process import process
-from pixelake.transform.usual import Usual
+from pixelake.transform.usual import UsualReader
 from tests.judging import batch, hit, rules, salted
 
 NAMES = (
     *("site", "event", "url", "title", "referrer", "user", "uid", "event_id", "value", "currency", "sent_at"),
-    *("URL", "plan", "password", "", "utm_source"),
+    *("URL", "plan", "password", "", "utm_source", "tz", "consent", "gdpr", "gpp_sid", "us_privacy", "%70lan"),
 )
 WORDS = (
     "",
@@ -22,7 +22,8 @@ WORDS = (
     "https://example.com/a?utm_source=x&gclid=1",
     "https%3A%2F%2Fshop.example%2F%3Fid%3D1",
     *("%C3%A4", "%FF", "1.5", "1e3", "eur", "x+y", "%00", "1770757199", "password%3Dx", "Sec%2"),
-    *("\u00e4", "a=b", "//b.example/c"),
+    *("\u00e4", "a=b", "//b.example/c", "1YNN", "2_6", "1", " ", "x" * 151, "\\u0070assword", "%C2%A0a.example"),
+    *("https%253A%252F%252Fa%252F%253Fq", "%7B%22href%22:1%7D", "mailto:u@a.example", "https://u:p@h.example/?x=1"),
 )
 FIELDS = st.lists(
     st.one_of(
@@ -38,7 +39,7 @@ HEADERS = st.fixed_dictionaries(
     optional={
         "User-Agent": st.sampled_from(["", "curl/8", "Mozilla/5.0 \u00e4", "x" * 200]),
         "Referer": st.sampled_from(
-            ["", "https://r.example", "https://r.example/", "https://r.example/p?id=1", "x" * 200]
+            ["", "https://r.example", "https://r.example/", "https://r.example/p?id=1", "x" * 200, "{}", "u@r.example"]
         ),
         "referer": st.sampled_from(["https://second.example/"]),
         "Accept-Language": st.sampled_from(["de", "*", ""]),
@@ -57,7 +58,7 @@ def _outcome(decoder: Decoder, *hits: Any) -> Any:
 
 def _long_way(**settings: Any) -> Decoder:
     decoder = Decoder(rules(**settings))
-    decoder._usual.row = lambda *_: None  # type: ignore[method-assign]
+    decoder._usual.sort = lambda _: None  # type: ignore[method-assign]
     return decoder
 
 
@@ -87,7 +88,7 @@ def test_both_ways_agree(path: str, query: str, headers: dict[str, str], method:
 )
 def test_usual_hits_go_the_short_way(query: str) -> None:
     """What most pages send is usual; else this file would save nothing."""
-    assert Usual(rules()).row(hit(f"/pixel.gif?{query}"), "p-1", 1) is not None
+    assert UsualReader(rules()).sort([hit(f"/pixel.gif?{query}")]) is not None
 
 
 @pytest.mark.parametrize(
@@ -106,4 +107,4 @@ def test_usual_hits_go_the_short_way(query: str) -> None:
 )
 def test_others_do_not(target: str, headers: dict[str, str]) -> None:
     """A hit with anything to decide about is left to those who decide."""
-    assert Usual(rules()).row(hit(target, headers), "p-1", 1) is None
+    assert UsualReader(rules()).sort([hit(target, headers)]) is None

@@ -86,6 +86,12 @@ def test_currency() -> None:
         assert len(validate({"currency": [code]}, 100)[2]) == bool(code)
 
 
+def test_a_whole_url_for_a_site_is_told_without_its_query() -> None:
+    """`detail` is kept: neither what the page was asked with is in it, nor who asked."""
+    (fault,) = validate({"site": ["https://u:p@a.example/b?id=7#x"]}, 1_000)[2]
+    assert fault.text.startswith("'a.example/b' is")
+
+
 def test_unknown_site() -> None:
     """Where sites are closed, one that nobody declared is a fault, told in few letters."""
     assert unknown_site("a", None) is None

@@ -10,15 +10,13 @@ import structlog
 
 from pixelake import telemetry
 from pixelake.clock import SECOND, SYSTEM, Clock
-from pixelake.stream.base import Batch, Partition, Position, Reader
+from pixelake.stream.base import GROUP, Batch, Partition, Position, Reader
 from pixelake.transform.feed import Feed, Plan
 from pixelake.transform.feed import Health as SinkHealth
 from pixelake.transform.judge import Judge
 from pixelake.transform.retry import BROKEN, Retry, Stopped, told
 from pixelake.warehouse.base import Outcome
 
-GROUP: Final = "consume"
-"""The group whose commits settle the stream."""
 WAIT: Final = 0.25
 """Seconds a read may wait for hits; so often commits are looked after."""
 

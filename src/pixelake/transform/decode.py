@@ -2,29 +2,25 @@
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
-from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from pixelake.dialects.base import Element, Fault
 from pixelake.dialects.site import DEFAULT
 from pixelake.hit import Hit
 from pixelake.stream.base import Batch, Position
-from pixelake.transform.columns import Columns
+from pixelake.transform.columns import Columns, by_identity, joined
 from pixelake.transform.enrich.consent import Policies, consent
-from pixelake.transform.head import HEAD_COLUMNS, Head, read_head, referring_page
-from pixelake.transform.page import NO_PAGE, read_page
+from pixelake.transform.head import HEAD_PARTS, Head, read_head, referring_page
+from pixelake.transform.page import BEFORE_PARTS, NO_PAGE, PAGE_PARTS, read_page
 from pixelake.transform.raw import bare_json, raw_json, see_json
 from pixelake.transform.redact import redacted
 from pixelake.transform.rules import Rules
-from pixelake.transform.usual import Usual
+from pixelake.transform.size import NO_SIZE, Size, together
+from pixelake.transform.usual import Usual, UsualReader
 from pixelake.transform.validate import AT, unknown_site, validate
 
-MAX_ELEMENTS: Final = 20_000
-MAX_VALUES: Final = 200_000
-MAX_TEXT: Final = 16 << 20
-"""Characters. A call ends behind the hit that reaches one of these, so that no batch can take the memory."""
 MAX_SHARED: Final = 32 << 20
 """Characters that the elements of one hit may have from its head, which is repeated for each of them."""
 
@@ -47,7 +43,7 @@ COLUMNS: Final = (
     "referred",
     *AT,
 )
-"""The columns of `Decoded.rows`; those of `validate` stand last."""
+"""The columns of a row of a hit that is not usual; those of `validate` stand last."""
 
 
 class Rejected(NamedTuple):
@@ -65,32 +61,32 @@ class Rejected(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What hits say, in order.
+    """What hits say.
 
     Attributes:
         batch: the hits that were decoded: the first ones of what `decode` was given.
         rules: by which.
-        rows: a tuple of `COLUMNS` for each valid element.
-        rejected: the elements with faults.
-        withheld: a position for each element that policy keeps nothing of.
+        columns: a row for each valid element, in the order of positions if `in_order`. Its columns are those of
+            `COLUMNS`, and what is read from heads and pages in place of these.
+        rejected: the elements with faults, in order.
+        withheld: a position for each element that policy keeps nothing of, in order.
+        in_order: as said; else those of usual hits stand first.
     """
 
     batch: Batch
     rules: Rules
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    withheld: list[Position] = field(default_factory=list)
+    columns: Columns
+    rejected: Sequence[Rejected] = ()
+    withheld: Sequence[Position] = ()
+    in_order: bool = True
 
 
-class Size(NamedTuple):
-    """What a hit takes of the memory; roughly, but never much less than it does."""
+class _Others(NamedTuple):
+    """What hits say that are not usual."""
 
-    elements: int
-    values: int
-    text: int
-
-
-_PROPERTIES, _SITE_COLUMN = COLUMNS.index("properties"), COLUMNS.index("site")
+    rows: list[tuple[Any, ...]]
+    rejected: list[Rejected]
+    withheld: list[Position]
 
 
 class Decoder:
@@ -98,7 +94,7 @@ class Decoder:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._usual = Usual(rules)
+        self._usual = UsualReader(rules)
 
     def __call__(self, batch: Batch, policies: Policies | None = None) -> Decoded:
         """Decode the first hits of a batch, as many as the memory is for; the caller goes on behind them.
@@ -107,28 +103,39 @@ class Decoder:
             batch: the hits.
             policies: what an objection to being tracked does on each site; by default what the settings say.
         """
-        decoded = Decoded(batch, self._rules)
         policies = policies or Policies(self._rules.do_not_track)
-        rows, usual = decoded.rows, self._usual.row
-        hits = elements = values = text = 0
-        for hit, hit_id, position in zip(batch.hits, batch.ids, batch.positions, strict=True):
-            row = usual(hit, hit_id, position)
-            hits += 1
-            if row is not None:
-                rows.append(row)
-                elements += 1
-                values += 2 * len(row[_PROPERTIES])  # each with its name; of columns there is a fixed number
-                text += len(hit.head)
-            else:
-                size = _decode_hit(decoded, hit, hit_id, position, policies)
-                elements += size.elements
-                values += size.values
-                text += size.text
-            if elements >= MAX_ELEMENTS or values >= MAX_VALUES or text >= MAX_TEXT:
-                break
-        if hits == len(batch.hits):
-            return decoded
-        return replace(decoded, batch=Batch(batch.partition, batch.hits[:hits], batch.positions[:hits]))
+        end = together(batch.hits)
+        while True:
+            part = batch if end == len(batch.hits) else Batch(batch.partition, batch.hits[:end], batch.positions[:end])
+            ids = part.ids
+            usual = self._usual.sort(part.hits)
+            others, end = self._others(part, ids, usual, policies)
+            if end == len(part.hits):
+                return self._joined(part, ids, usual, others)
+
+    def _others(self, batch: Batch, ids: Sequence[str], usual: Usual | None, policies: Policies) -> tuple[_Others, int]:
+        """What the other hits say, and how many hits, usual ones too, there is memory for."""
+        others = _Others([], [], [])
+        sizes = {}
+        if usual:
+            if len(usual.ways) == len(batch.hits) and not usual.size(batch.hits).is_much:
+                return others, len(batch.hits)
+            sizes = {way[0]: usual.size_of(row, batch.hits) for row, way in enumerate(usual.ways)}
+        total = NO_SIZE
+        for at, (hit, hit_id, position) in enumerate(zip(batch.hits, ids, batch.positions, strict=True)):
+            known = sizes.get(at)
+            total = total.plus(known or _decode_hit(others, self._rules, hit, hit_id, position, policies))
+            if total.is_much:
+                return others, at + 1
+        return others, len(batch.hits)
+
+    def _joined(self, batch: Batch, ids: Sequence[str], usual: Usual | None, others: _Others) -> Decoded:
+        columns = self._usual.columns(usual, batch, ids) if usual else None
+        in_order = not (columns and others.rows)
+        if others.rows or columns is None:
+            rest = spread(others.rows)
+            columns = joined(columns, rest) if columns else rest
+        return Decoded(batch, self._rules, columns, others.rejected, others.withheld, in_order)
 
 
 def decode(batch: Batch, rules: Rules, policies: Policies | None = None) -> Decoded:
@@ -138,11 +145,12 @@ def decode(batch: Batch, rules: Rules, policies: Policies | None = None) -> Deco
 
 def only_known(decoded: Decoded, known: Container[str]) -> Decoded:
     """What is left where sites are closed: an event of a site that nobody declared becomes a reject."""
-    refused = {at: (fault,) for at, row in enumerate(decoded.rows) if (fault := unknown_site(row[_SITE_COLUMN], known))}
+    sites = decoded.columns.values("site")
+    refused = {at: (fault,) for at, site in enumerate(sites) if (fault := unknown_site(site, known))}
     if not refused:
         return decoded
-    rows = [row for at, row in enumerate(decoded.rows) if at not in refused]
-    return replace(decoded, rows=rows, rejected=[*decoded.rejected, *refusals(decoded, refused)])
+    kept = decoded.columns.keep([at for at in range(decoded.columns.rows) if at not in refused])
+    return replace(decoded, columns=kept, rejected=[*decoded.rejected, *refusals(decoded, refused)])
 
 
 def refusals(decoded: Decoded, faults: Mapping[int, Sequence[Fault]]) -> list[Rejected]:
@@ -150,45 +158,46 @@ def refusals(decoded: Decoded, faults: Mapping[int, Sequence[Fault]]) -> list[Re
     hits = dict(zip(decoded.batch.positions, decoded.batch.hits, strict=True))
     raw_at = {rejected.position: rejected.hit_id for rejected in reversed(decoded.rejected)}
     found = []
-    for at, why in faults.items():
-        row = dict(zip(COLUMNS, decoded.rows[at], strict=True))
-        hit, position, anonymous = hits[row["position"]], row["position"], row["anonymous"]
+    columns = [decoded.columns.values(name) for name in ("position", "hit_id", "site", "user_agent", "anonymous")]
+    for at, why in sorted(faults.items(), key=lambda each: (columns[0][each[0]], each[0])):
+        position, hit_id, site, agent, anonymous = (values[at] for values in columns)
         if position in raw_at:
             raw = see_json(raw_at[position])
         else:
-            raw = raw_json(hit, decoded.rules, anonymous=anonymous)
-            raw_at[position] = row["hit_id"]
-        agent = row["head"].user_agent
-        found.append(Rejected(row["hit_id"], position, hit, row["site"], agent, anonymous, why, raw))
+            raw = raw_json(hits[position], decoded.rules, anonymous=anonymous)
+            raw_at[position] = hit_id
+        found.append(Rejected(hit_id, position, hits[position], site, agent, anonymous, why, raw))
     return found
 
 
-def spread(decoded: Decoded) -> Columns:
-    """The columns of the rows, with those of heads and pages."""
-    found = dict(zip(COLUMNS, zip(*decoded.rows, strict=True), strict=True))
-    columns = Columns(len(decoded.rows))
+def spread(rows: Sequence[tuple[Any, ...]]) -> Columns:
+    """Columns of rows, with those of heads and pages."""
+    values = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
+    found = dict(zip(COLUMNS, values, strict=True))
+    columns = Columns(len(rows))
     things = [(found.pop(name), parts) for name, parts in _PARTS.items()]
-    for name, values in found.items():
-        columns.put(name, values)
-    for values, parts in things:
-        columns.put_parts(values, parts)
+    for name, each in found.items():
+        columns.put(name, each)
+    for each, parts in things:
+        coded, distinct = by_identity(each)
+        if parts is HEAD_PARTS:
+            coded.memos = [head.memo for head in distinct]
+        columns.put_parts(coded, distinct, parts)
     return columns
 
 
 _PARTS: Final[Mapping[str, Mapping[str, Callable[[Any], Any]]]] = {
-    "head": {name: attrgetter(name) for name in HEAD_COLUMNS},
-    "page": {
-        "url": lambda page: page.url or None,
-        **{name: attrgetter(name) for name in ("host", "path", "tags", "click_id")},
-    },
-    "before": {"referrer": lambda page: page.url or None, "referring_host": attrgetter("host")},
+    "head": HEAD_PARTS,
+    "page": PAGE_PARTS,
+    "before": BEFORE_PARTS,
 }
-"""Column of a decoded row -> the columns that are read from it."""
+"""Column of a row -> the columns that are read from it."""
 
 
-def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, policies: Policies) -> Size:
+def _decode_hit(  # noqa: PLR0917 - a hit, and what about it
+    others: _Others, rules: Rules, hit: Hit, hit_id: str, position: Position, policies: Policies
+) -> Size:
     """Add the elements of a hit, and say what they take."""
-    rules = decoded.rules
     head = read_head(hit.headers, rules.max_field, rules.secrets)
     dialect = rules.dialect(hit.target)
     elements = dialect.decode(hit)
@@ -214,16 +223,16 @@ def _decode_hit(decoded: Decoded, hit: Hit, hit_id: str, position: Position, pol
         name = f"{hit_id}.{index}" if index else hit_id
         anonymous = policy == "anonymous"
         if policy == "withhold":
-            decoded.withheld.append(position)
+            others.withheld.append(position)
         elif faults:
             told = raw or _raw(hit, rules, {policy for *_, policy in read})
-            decoded.rejected.append(Rejected(name, position, hit, site, head.user_agent, anonymous, faults, told))
+            others.rejected.append(Rejected(name, position, hit, site, head.user_agent, anonymous, faults, told))
             raw = raw or see_json(name)
         else:
             if anonymous:
                 row[_AHEAD + _USER] = None
                 row[0].pop("user", None)
-            decoded.rows.append((name, position, *about, anonymous, head, *row))
+            others.rows.append((name, position, *about, anonymous, head, *row))
     return Size(len(elements), values, text)
 
 

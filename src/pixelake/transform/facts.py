@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from pixelake.cache import bounded
 from pixelake.clock import SECOND
 from pixelake.registry.base import Registry
-from pixelake.transform.decode import COLUMNS, Decoded
+from pixelake.transform.columns import Columns
+from pixelake.transform.decode import Decoded
 from pixelake.warehouse.base import Claim, Seen
 
 QUARTER: Final = 900 * SECOND
@@ -50,12 +51,15 @@ def gather(decoded: Decoded, registry: Registry, seen: Seen, default_zone: str) 
     Raises:
         PixelakeError: the registry or the store of event ids cannot tell now; ask again.
     """
-    moments = {(row[_SITE], row[_RECEIVED] // QUARTER) for row in decoded.rows if not row[_ANONYMOUS]}
+    columns = decoded.columns
+    put_quarters(columns)
+    _, found = columns.distinct(("site", "quarter", "anonymous"))
     snapshot = registry.snapshot()
-    unknown = {row[_SITE] for row in decoded.rows} - snapshot.sites.keys()
+    unknown = {site for site, *_ in found} - snapshot.sites.keys()
     if unknown:
         registry.add_sites(sorted(unknown))
         snapshot = registry.snapshot()
+    moments = {(site, quarter) for site, quarter, anonymous in found if not anonymous}
     moments.update((r.site, r.hit.received_at // QUARTER) for r in decoded.rejected if not r.anonymous)
     days = {}
     for site, quarter in moments:
@@ -79,14 +83,20 @@ def _owners(decoded: Decoded, seen: Seen) -> Mapping[str, str]:
     make a repeat of the GET that follows. Machines claim as people do: which of
     two hits came first must not depend on what one believes of their senders.
     """
-    claims = [
-        Claim(row[_SITE], row[_EVENT_ID], row[_HIT_ID])
-        for row in decoded.rows
-        if row[_EVENT_ID] and row[_METHOD] != "HEAD"
-    ]
+    columns = decoded.columns
+    if columns.is_empty("event_id"):
+        return {}
+    rows = zip(*map(columns.values, ("site", "event_id", "hit_id", "method")), strict=True)
+    claims = [Claim(site, name, hit_id) for site, name, hit_id, method in rows if name and method != "HEAD"]
     if not claims:
         return {}
     return dict(zip((claim.hit_id for claim in claims), seen.claim(claims), strict=True))
+
+
+def put_quarters(columns: Columns) -> None:
+    """The column ``quarter``: the quarter of an hour in which a hit was received."""
+    if "quarter" not in columns.names:
+        columns.put_floor("quarter", "received_at", QUARTER)
 
 
 @bounded(4_096)
@@ -101,8 +111,3 @@ def local_days(zone: str, quarter: int) -> tuple[date, date | None]:
     earlier = [moment.astimezone(UTC) - timedelta(seconds=n * QUARTER / SECOND) for n in range(1, FIRST_QUARTERS + 1)]
     days: Iterable[date] = (instant.astimezone(rules).date() for instant in earlier)
     return day, next((before for before in days if before != day), None)
-
-
-_HIT_ID, _RECEIVED, _METHOD, _ANONYMOUS, _SITE, _EVENT_ID = (
-    COLUMNS.index(name) for name in ("hit_id", "received_at", "method", "anonymous", "site", "event_id")
-)

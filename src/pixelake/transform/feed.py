@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -73,11 +73,20 @@ class _State(Enum):
     JOINING = "joining"
 
 
+PACKED: Final = 16
+"""So many small outcomes in a row are packed into one: a table of a few rows takes 20 times as much as its values."""
+SMALL: Final = 1_024
+"""Rows of an outcome that is not packed any more."""
+
+
 class _Waiting(NamedTuple):
+    """An outcome that waits. `packed`: how often it was packed."""
+
     outcome: Outcome
     received_at: int
     rows: int
     size: int
+    packed: int = 0
 
 
 class _Pile:
@@ -95,11 +104,29 @@ class _Pile:
         """One more; `since` is when the first of them came."""
         if not self._items:
             self.since = now
-        tables = (outcome.events, outcome.rejects, outcome.withheld)
-        item = _Waiting(outcome, received_at, sum(t.num_rows for t in tables), sum(t.nbytes for t in tables))
+        self._append(_waiting(outcome, received_at))
+        self._pack()
+
+    def _append(self, item: _Waiting) -> None:
         self._items.append(item)
         self.rows += item.rows
         self.size += item.size
+
+    def _discount(self, item: _Waiting) -> None:
+        self.rows -= item.rows
+        self.size -= item.size
+
+    def _pack(self) -> None:
+        """Make one of the last outcomes if they are small and were packed equally often; so no row is copied often."""
+        while len(self._items) >= PACKED:
+            last = [self._items[place] for place in range(-PACKED, 0)]
+            alike = all(item.packed == last[-1].packed and item.rows < SMALL for item in last)
+            if not alike or not _follow_each_other([item.outcome for item in last]):
+                return
+            for _ in last:
+                self._discount(self._items.pop())
+            whole = _copied(concat([item.outcome for item in last]))
+            self._append(_waiting(whole, last[0].received_at, last[0].packed + 1))
 
     @property
     def oldest(self) -> int:
@@ -114,8 +141,7 @@ class _Pile:
             at == reached.get(name, at - 1) + 1 for name, at in self._items[0].outcome.first.items()
         ):
             item = self._items.popleft()
-            self.rows -= item.rows
-            self.size -= item.size
+            self._discount(item)
             taken.append(item.outcome)
             reached.update(item.outcome.positions)
         return concat(taken)
@@ -316,6 +342,31 @@ class Feed:
             self._state = _State.ATTACHED
         structlog.get_logger().info(f"{self.plan.name} has caught up")
         return True
+
+
+def _waiting(outcome: Outcome, received_at: int, packed: int = 0) -> _Waiting:
+    tables = (outcome.events, outcome.rejects, outcome.withheld)
+    return _Waiting(outcome, received_at, sum(t.num_rows for t in tables), sum(t.nbytes for t in tables), packed)
+
+
+def _follow_each_other(outcomes: Sequence[Outcome]) -> bool:
+    """Whether nothing is missing between them, and nothing comes twice."""
+    reached: dict[Partition, Position] = {}
+    for outcome in outcomes:
+        if any(at != reached.get(name, at - 1) + 1 for name, at in outcome.first.items()):
+            return False
+        reached.update(outcome.positions)
+    return True
+
+
+def _copied(outcome: Outcome) -> Outcome:
+    """The same, each column in one piece."""
+    return replace(
+        outcome,
+        events=outcome.events.combine_chunks(),
+        rejects=outcome.rejects.combine_chunks(),
+        withheld=outcome.withheld.combine_chunks(),
+    )
 
 
 def concat(outcomes: Sequence[Outcome]) -> Outcome:

@@ -1,10 +1,14 @@
 """What is used of the header lines of a hit."""
 
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Final
 
 from pixelake.cache import bounded
 from pixelake.dialects.base import Fault
 from pixelake.dialects.text import text
+from pixelake.transform.columns import Memo
 from pixelake.transform.page import NO_PAGE, Page, read_page
 from pixelake.transform.redact import Redactor
 from pixelake.transform.validate import too_long
@@ -30,8 +34,15 @@ _NEEDED: Final = ("user_agent", "accept_language", "referer")
 """If one of these is too long, the hit is at fault; of the others a hint that is too long is no hint."""
 
 
-class Head(NamedTuple):
-    """What is used of the headers. A header that is empty or not there is None."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """What is used of the headers. A header that is empty or not there is None. The same only if it is the same object.
+
+    Attributes:
+        lines: the header lines themselves.
+        faults: of headers that are too long.
+        memo: what enrichers found out from it alone.
+    """
 
     user_agent: str | None
     accept_language: str | None
@@ -51,6 +62,7 @@ class Head(NamedTuple):
     gpc: bool
     lines: bytes
     faults: tuple[Fault, ...]
+    memo: Memo = field(default_factory=dict)
 
     @property
     def objects(self) -> bool:
@@ -58,8 +70,10 @@ class Head(NamedTuple):
         return self.dnt or self.gpc
 
 
-HEAD_COLUMNS: Final = (*(name for name in _TEXTS if name != "referer"), "dnt", "gpc", "lines")
-"""The columns that enrichers see of it. ``lines`` are the header lines themselves, without the Referer where it is
+HEAD_PARTS: Final[Mapping[str, Callable[[Head], Any]]] = {
+    name: attrgetter(name) for name in (*_TEXTS, "dnt", "gpc", "lines") if name != "referer"
+}
+"""The columns that are read from it. ``lines`` are the header lines themselves, without the Referer where it is
 usual; they never leave the transformation."""
 
 
@@ -68,7 +82,9 @@ def read_head(headers: bytes, max_field: int, secrets: Redactor) -> Head:
     """Of a header that comes twice the first counts."""
     lines = [line.partition(b":") for line in headers.split(b"\r\n")]
     found = {name.lower(): value.strip() for name, _, value in reversed(lines)}
-    texts = {name: text(found[header]) or None if header in found else None for name, header in _TEXTS.items()}
+    texts: dict[str, Any] = {
+        name: text(found[header]) or None if header in found else None for name, header in _TEXTS.items()
+    }
     if texts["referer"]:
         texts["referer"] = secrets.text(texts["referer"])
     elif b"referer" in found:

@@ -1,6 +1,9 @@
 """The url of a page, or of a referrer: cut to what may be kept, and what its query tells."""
 
-from typing import Final, NamedTuple
+import re
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from pixelake.cache import bounded
 from pixelake.dialects.site import read_url
@@ -12,6 +15,9 @@ CLICK_IDS: Final = frozenset(
     | {"rdt_cid", "sccid", "igshid", "mc_eid"}
 )
 """Query names with which advertisers and networks mark a click."""
+
+_JSON: Final = re.compile(r'\s*+(?:\{|\[\s*+["{\[])')
+"""An object, or a list in a list; ``[2001:db8::1]/`` is a host."""
 
 Tags = tuple[str | None, ...]
 NO_TAGS: Final[Tags] = (None,) * len(UTM)
@@ -36,13 +42,30 @@ class Page(NamedTuple):
 
 
 NO_PAGE: Final = Page("", None, None, NO_TAGS, None)
+PAGE_PARTS: Final[Mapping[str, Callable[[Page], Any]]] = {
+    "url": lambda page: page.url or None,
+    **{name: attrgetter(name) for name in ("host", "path", "tags", "click_id")},
+}
+BEFORE_PARTS: Final[Mapping[str, Callable[[Page], Any]]] = {
+    "referrer": lambda page: page.url or None,
+    "referring_host": attrgetter("host"),
+}
+"""The columns that are read from a page, and from the one before it."""
 
 
 @bounded(8_192)
 def read_page(url: str, kept: frozenset[str]) -> Page:
-    """What is kept of a url. Any text can be read; what is no url has neither host nor path."""
+    """What is kept of a url. Any text can be read; what is no url has neither host nor path.
+
+    Of JSON nothing is kept: it may hold urls, in any spelling, and nobody cuts those.
+    """
+    if _JSON.match(url):
+        return NO_PAGE
     parts = read_url(url)
     scheme, place, path, query = parts
+    first, slash, rest = path.partition("/")
+    if not place and "@" in first:  # `u:p@a.example/b`, or somebody's address
+        scheme, path = "", first.rpartition("@")[2] + slash + rest
     fields = [(field.partition("=")[0], field) for field in query.split("&")] if query else []
     listed = "&".join(field for name, field in fields if name in kept)
     prefix = f"{scheme}:" if scheme else ""

@@ -9,12 +9,13 @@ from pixelake.dialects.base import Fault
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.stream.base import Batch
 from pixelake.transform.columns import Columns
-from pixelake.transform.decode import Decoded, Rejected, refusals, spread
+from pixelake.transform.decode import Decoded, Rejected, refusals
+from pixelake.transform.enrich.early import is_early
 from pixelake.transform.enrich.own import PROPERTY, Own, enrich_own
 from pixelake.transform.enrich.place import place
 from pixelake.transform.enrich.table import enrich
 from pixelake.transform.enrich.visitor import visitor
-from pixelake.transform.facts import QUARTER, Facts, Salts
+from pixelake.transform.facts import QUARTER, Facts, Salts, put_quarters
 from pixelake.transform.raw import bare_json, faults_json, raw_json
 from pixelake.transform.rules import Rules
 from pixelake.transform.tables import HOUR, hour_texts, table
@@ -63,24 +64,30 @@ def poisoned(batch: Batch, error: str, rules: Rules) -> Outcome:
 
 def _events(decoded: Decoded, facts: Facts) -> tuple[pa.Table, Mapping[int, Sequence[Fault]]]:
     """The events, and the rows that an enricher of the user's failed for."""
-    rules, rows = decoded.rules, len(decoded.rows)
+    rules, columns = decoded.rules, decoded.columns
+    rows = columns.rows
     if not rows:
         return table(rules.schema, {}, 0), {}
-    columns = spread(decoded)
     _put_hours(columns)
     _put_salts(columns, facts)
+    if columns.is_empty("properties"):
+        columns.put_constant("early", value=False)
+    else:
+        columns.put("early", is_early(columns.values("received_at"), columns.values("properties")))
     for enricher in rules.enrichers:
         enrich(columns, enricher)
     if facts.owners:
         columns.put("duplicate", [facts.owners.get(name, name) != name for name in columns.values("hit_id")])
     else:
-        columns.put_constant("duplicate", False)
+        columns.put_constant("duplicate", value=False)
     columns.put("occurred_at", columns.values("received_at"))
     columns.put_constant("partition", decoded.batch.partition)
-    columns.put_constant("signed", False)
+    columns.put_constant("signed", value=False)
     failed = _put_own(columns, rules.own, rows)
     events = columns.table(rules.schema)
-    return (events.filter(pa.array([at not in failed for at in range(rows)])) if failed else events), failed
+    if failed:
+        events = events.filter(pa.array([at not in failed for at in range(rows)]))
+    return (events if decoded.in_order else events.sort_by("position")), failed
 
 
 def _put_own(columns: Columns, owns: Sequence[Own], rows: int) -> Mapping[int, Sequence[Fault]]:
@@ -99,13 +106,13 @@ def _put_own(columns: Columns, owns: Sequence[Own], rows: int) -> Mapping[int, S
 
 def _put_hours(columns: Columns) -> None:
     """The partition columns."""
-    columns.put("hours", [moment // HOUR for moment in columns.values("received_at")])
+    columns.put_floor("hours", "received_at", HOUR)
     coded, hours = columns.distinct(("hours",))
     columns.put_coded(coded, PARTITION_COLUMNS, [hour_texts(hour) for (hour,) in hours])
 
 
 def _put_salts(columns: Columns, facts: Facts) -> None:
-    columns.put("quarter", [moment // QUARTER for moment in columns.values("received_at")])
+    put_quarters(columns)
     coded, moments = columns.distinct(("site", "quarter", "anonymous"))
     salts = [
         _NO_SALTS if anonymous else facts.salts.get((site, quarter), _NO_SALTS) for site, quarter, anonymous in moments
@@ -127,7 +134,7 @@ def _reject(rejected: Rejected, partition: str, facts: Facts) -> tuple[Any, ...]
         rejected.faults[0].reason,
         faults_json(rejected.faults),
         rejected.raw,
-        visitor(network, rejected.user_agent, rejected.site, salts.today, None)[0],
+        visitor(network, rejected.user_agent, rejected.site, salts.today),
         partition,
         rejected.position,
         *hour_texts(hit.received_at // HOUR),

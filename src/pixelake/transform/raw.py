@@ -15,11 +15,19 @@ import msgspec
 
 from pixelake.address import may_carry, truncated, without_addresses
 from pixelake.dialects.base import Edit, Fault
+from pixelake.dialects.site import site_name
 from pixelake.hit import Hit
 from pixelake.transform.page import read_page
 from pixelake.transform.rules import Rules
 
 _SECRET_HEADER: Final = re.compile("auth|token|secret|cookie|session|api-?key|passw|credential")
+_URL_HEADER: Final = re.compile("ur[il]|path|query|referr?er|location")
+"""What proxies tell of the request as it was: ``X-Original-URL``, ``X-Rewrite-URL``, ``X-Forwarded-Uri``."""
+_CITY_HEADER: Final = re.compile("city|postal|zip|latitude|longitude|metro")
+_NO_FORM: Final = re.compile(
+    r"[?#@]|%(?:25)*(?:3[fF]|23|40)|(?:\\|%(?:25)*5[cC])u00(?:3[fF]|23|40)|&#|[\w+/-]{64}", re.ASCII
+)
+"""Where a url has what is cut from it, also encoded; or a text that may be base64 of anything."""
 
 
 def raw_json(hit: Hit, rules: Rules, *, anonymous: bool) -> str:
@@ -27,21 +35,23 @@ def raw_json(hit: Hit, rules: Rules, *, anonymous: bool) -> str:
 
     Bytes that are no UTF-8 stand in base64, under ``<name>_base64``. A body that
     cannot be read, and so not be searched, is ``null`` if it is packed, if a
-    secret may be in it, or if the hit is anonymous; else it stays as it arrived.
+    secret or a url that would be cut may be in it, or if the hit is anonymous;
+    else it stays as it arrived.
     So does a query, or it is cut off. ``left_out`` says what of it would be
     needed to try again.
     """
     missing = []
     target, body = rules.dialect(hit.target).edited(hit, _edit(rules, anonymous))
     if target is None:
-        hidden = anonymous or rules.secrets.may_hold(hit.target.decode("latin-1"))
-        target = hit.target.partition(b"?")[0] if hidden else hit.target
+        path, _, query = hit.target.partition(b"?")
+        hidden = anonymous or _may_tell(query, rules)
+        target = path if hidden else hit.target
         missing = ["query"] * hidden
-    if body is None and not (anonymous or _is_packed(hit) or rules.secrets.may_hold(hit.body.decode("latin-1"))):
+    if body is None and not (anonymous or _is_packed(hit) or _may_tell(hit.body, rules)):
         body = hit.body
     if body is None and hit.method == "POST":
         missing.append("body")
-    return _as_json(hit, target, _headers(hit.headers, rules), body, missing)
+    return _as_json(hit, target, _headers(hit.headers, rules, anonymous), body, missing)
 
 
 def bare_json(hit: Hit) -> str:
@@ -139,9 +149,16 @@ def _edit(rules: Rules, anonymous: bool) -> Edit:
         if anonymous and name == "user":
             return None
         redacted = search(name, value)
-        return read_page(redacted, rules.kept_query).url if name in ("url", "referrer") else redacted
+        is_url = name in ("url", "referrer") or (name == "site" and site_name(redacted) is None)
+        return read_page(redacted, rules.kept_query).url if is_url else redacted
 
     return edit
+
+
+def _may_tell(sent: bytes, rules: Rules) -> bool:
+    """Might something be in there that is not to be kept, though nobody can say where?"""
+    letters = sent.decode("latin-1")
+    return _NO_FORM.search(letters) is not None or rules.secrets.may_hold(letters)
 
 
 def _is_packed(hit: Hit) -> bool:
@@ -149,19 +166,19 @@ def _is_packed(hit: Hit) -> bool:
     return b"\0" in hit.body or (hit.header(b"content-encoding") or b"").lower() not in (b"", b"identity")
 
 
-def _headers(headers: bytes, rules: Rules) -> bytes:
+def _headers(headers: bytes, rules: Rules, anonymous: bool) -> bytes:
     """The header lines; of those that hold nothing of note each byte stays."""
-    return b"\r\n".join(_header(line, rules) for line in headers.split(b"\r\n"))
+    return b"\r\n".join(_header(line, rules, anonymous) for line in headers.split(b"\r\n"))
 
 
-def _header(line: bytes, rules: Rules) -> bytes:
+def _header(line: bytes, rules: Rules, anonymous: bool) -> bytes:
     name, colon, value = line.rpartition(b":") if b":" not in line else line.partition(b":")
     known = name.strip().decode("latin-1").lower()
-    if _SECRET_HEADER.search(known):
+    if _SECRET_HEADER.search(known) or (anonymous and _CITY_HEADER.search(known)):
         return name + colon
     kept = rules.secrets.text(value.decode("latin-1"))
-    if known == "referer":
+    if _URL_HEADER.search(known):
         kept = f" {read_page(kept.strip(), rules.kept_query).url}"
-    elif may_carry(known):
+    if known != "referer" and may_carry(known):
         kept = without_addresses(kept)
     return name + colon + kept.encode("latin-1", "replace")

@@ -20,6 +20,7 @@ Addresses of other documents (``$ref``) are never fetched: a schema must stand
 by itself. Faults never repeat what was sent.
 """
 
+import errno
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -109,8 +110,7 @@ def load(folder: Path) -> Schemas:
 
 def _compiled(path: Path) -> _Schema:
     try:
-        with path.open("rb") as file:
-            sent = file.read(MAX_FILE + 1)
+        sent = _read(path)
         if len(sent) > MAX_FILE:
             raise SettingsError(f"{path} has more than {MAX_FILE} bytes", "split the event, or say less about it")
         document = msgspec.json.decode(sent)
@@ -128,6 +128,14 @@ def _compiled(path: Path) -> _Schema:
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is no JSON Schema: {_line(str(error))}", "mend it, or take it away") from error
     return _Schema(validator, _wanted(document))
+
+
+def _read(path: Path) -> bytes:
+    """The file, or a byte more than it may have. Raises OSError."""
+    if path.is_fifo():
+        raise OSError(errno.EINVAL, "it is a pipe")  # to open it would wait for a writer
+    with path.open("rb") as file:
+        return file.read(MAX_FILE + 1)
 
 
 def _wanted(document: Any) -> Mapping[str, _Wanted]:

@@ -103,7 +103,8 @@ def _site(value: str) -> tuple[str | None, Fault | None]:
     site = site_name(value)
     if site:
         return site, None
-    return None, Fault("bad_site", "site", f"{value[:80]!r} is neither a host name nor a slug")
+    told = re.split("[?#]", value, maxsplit=1)[0]  # somebody's whole url: what its query says is nobody's business
+    return None, Fault("bad_site", "site", f"{told.rpartition('@')[2][:80]!r} is neither a host name nor a slug")
 
 
 def _value(value: str) -> tuple[Decimal | None, Fault | None]:

@@ -45,6 +45,46 @@ AGENTS = {
         f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) {SAFARI} Version/26.0 Mobile/15E148 Safari/604.1",
         "Mobile Safari 26 iOS 18.6+ mobile",
     ),
+    "an iPhone that may be of iOS 18.7 or of a later one": (
+        f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) {SAFARI} Mobile/15E148 [FBAN/FBIOS;FBAV/520.0]",
+        "Facebook 520 iOS 18.7+ mobile",
+    ),
+    "an iPhone of iOS 18.7": (
+        f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) {SAFARI} Version/18.7 Mobile/15E148 Safari/604.1",
+        "Mobile Safari 18 iOS 18.7 mobile",
+    ),
+    "Chrome on an iPhone": (
+        f"Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) {SAFARI} CriOS/150.0.7890.45 Mobile/15E148",
+        "Chrome Mobile iOS 150 iOS 26.1 mobile",
+    ),
+    "Firefox on an iPhone": (
+        f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) {SAFARI} FxiOS/156.0 Mobile/15E148 Safari/604.1",
+        "Firefox iOS 156 iOS 18.7+ mobile",
+    ),
+    "Edge": (
+        f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36 Edg/142.0.0.0",
+        "Edge 142 Windows 10+ desktop",
+    ),
+    "Edge on Android": (
+        f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Mobile Safari/537.36 EdgA/142.0.0.0",
+        "Edge Mobile 142 Android 10+ mobile",
+    ),
+    "Opera": (
+        f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36 OPR/125.0.0.0",
+        "Opera 125 Windows 10+ desktop",
+    ),
+    "Samsung Internet": (
+        f"Mozilla/5.0 (Linux; Android 10; K) {CHROME.replace('Chrome', 'SamsungBrowser/29.0 Chrome')} Mobile",
+        "Samsung Internet 29 Android 10+ mobile",
+    ),
+    "a web view of Android, which is not reduced": (
+        f"Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) {CHROME.replace('Chrome', 'Version/4.0 Chrome')} Mobile",
+        "Chrome Mobile WebView 142 Android 14 mobile",
+    ),
+    "an old macOS": (
+        f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) {SAFARI} Version/14.1 Safari/605.1.15",
+        "Safari 14 Mac OS X 10.14 desktop",
+    ),
     "an iPad": (
         f"Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) {SAFARI} Version/16.6 Mobile/15E148 Safari/604.1",
         "Mobile Safari 16 iOS 16.6 tablet",
@@ -79,12 +119,6 @@ def test_nothing_and_nonsense() -> None:
     assert agent("\x00💥" * 2_000) == UNKNOWN
 
 
-def test_spiders() -> None:
-    """The database knows some by name."""
-    assert agent("Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)")[5]
-    assert not agent(AGENTS["Windows"][0])[5]
-
-
 @pytest.mark.parametrize("run", ["a", "a.", "-", "Android", "bo", "Silk/", "Mozilla/5.0 ("])
 def test_long_ones_take_no_longer(run: str) -> None:
     """Only the beginning is looked at."""
@@ -97,7 +131,15 @@ def test_cases_of_uap_core(name: str, column: int) -> None:
     cases = [line.split("\t") for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
     wrong = [(family, sent) for family, sent in cases if (agent(sent)[column] or "Other") != family]
     assert len(cases) > 400
-    assert len(wrong) / len(cases) <= 0.01, wrong
+    assert len(wrong) / len(cases) <= 0.01, f"{1 - len(wrong) / len(cases):.2%} right of {len(cases)}: {wrong}"
+
+
+def test_names_are_fit_to_be_seen() -> None:
+    """What a user agent smuggles into a name reaches no column: nothing unprintable, and not much."""
+    for sent in ("a\x1b[2J\x07Bot/1.0", "archive.org/\u202e\x00x_bot/2", "x" * 300 + "Bot/1"):
+        told = [part for part in agent(sent) if isinstance(part, str)]
+        assert told
+        assert all(part.isprintable() and len(part) <= 60 for part in told)
 
 
 WINDOWS, MAC, PHONE = AGENTS["Windows"][0], AGENTS["macOS"][0], AGENTS["a reduced Android"][0]

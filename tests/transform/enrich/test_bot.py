@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pixelake.errors import SettingsError
+from pixelake.transform.enrich import patterns
 from pixelake.transform.enrich.agent import agent
 from pixelake.transform.enrich.bot import CRAWLERS, SIGNATURES, Bots, bot, make_bots
 from pixelake.transform.enrich.proxy import proxy
@@ -29,6 +30,23 @@ BOTS = {
     "SomeNewCrawler/1.0": "SomeNewCrawler",
     "Mozilla/5.0 (compatible; Baiduspider/2.0)": "Baiduspider",
     "Mozilla/5.0 (compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)": "UptimeRobot",
+    "Mozilla/5.0 (Linux; Android 8.0; Pixel 2 Build/OPD3; Storebot-Google/1.0) AppleWebKit/537.36": "Storebot-Google",
+    # assistants, and what fetches for their users
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; ChatGPT-User/1.0; +https://openai.com/bot)": (
+        "ChatGPT-User"
+    ),
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; OAI-SearchBot/1.0; +https://openai.com/x": (
+        "OAI-SearchBot"
+    ),
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Claude-User/1.0; +Claude-User@anthropic.com)": (
+        "Claude-User"
+    ),
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Perplexity-User/1.0; +https://perplexity.ai/x)": (
+        "Perplexity-User"
+    ),
+    "Mozilla/5.0 (compatible; MistralAI-User/1.0; +https://docs.mistral.ai/robots)": "MistralAI-User",
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; Google-NotebookLM)": "Google-NotebookLM",
+    "meta-externalfetcher/1.1": "meta-externalfetcher",
 }
 
 PEOPLE = (
@@ -36,6 +54,18 @@ PEOPLE = (
     "Mozilla/5.0 (Linux; Android 9; CUBOT X19) AppleWebKit/537.36 Chrome/100.0.0.0 Mobile",
     "Mozilla/5.0 (Linux; Android 9; CUBOT_X18) AppleWebKit/537.36 Chrome/100.0.0.0 Mobile",
     "Mozilla/5.0 (Linux; Android 16; Pixel 10; wv) AppleWebKit/537.36 Version/4.0 Chrome/146.0 Mobile MetaIAB Facebook",
+    "Mozilla/5.0 (Linux; Android 7.0; M bot 60 Build/NRD90M) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/58.0 Mobile",
+    "Mozilla/5.0 (Linux; Android 13; Spider 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 7.0; S710 Ruby) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/85.0 Mobile",
+    "Mozilla/5.0 (compatible; MSIE 9.0; Windows Phone OS 7.5; Trident/5.0; IEMobile/9.0; HTC; Radar 4G)",
+    "Mozilla/5.0 (Unknown; Linux armv7l) AppleWebKit/537.1+ (KHTML, like Gecko) Safari/537.1+ LG Browser/6.00.00",
+    "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 5.1;  Embedded Web Browser from: http://bsalsa.com/; SLCC1)",
+    "Mozilla/5.0 (Windows NT 6.1; WOW64; Trident/7.0; Banca Caboto s.p.a.; rv:11.0) like Gecko",
+    "Safari%20Technology%20Preview/15610.1.16.3 CFNetwork/1126 Darwin/19.5.0 (x86_64)",
+    "The Bat! 9.2.1",
+    "K-9 Mail/5.600",
+    "Mutt/1.5.21 (2010-09-15)",
+    "Brave Browser/93.1.31.30 Linux",
     "[FBAN/FB4A;FBAV/567.1.0.52.74;FBBV/1003893689;FBDM/{density=3.0,width=1080,height=2340};FBLC/nl_NL]",
     "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.10730; Pro)",
     "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 6.1; WOW64; Trident/7.0; Microsoft Outlook 16.0.6001; ms-office)",
@@ -61,7 +91,7 @@ def test_people(sent: str) -> None:
 
 
 def test_silence_is_no_proof() -> None:
-    """A missing user agent alone makes no bot; the database's word does."""
+    """A missing user agent alone makes no bot; what something else about it says does."""
     assert bot(None, False) == bot("", False) == (False, None)
     assert bot(PEOPLE[0], True) == (True, None)
 
@@ -78,14 +108,15 @@ def test_another_list_of_crawlers() -> None:
     listed = (DATA / "crawlers.txt").read_text(encoding="utf-8").splitlines()
     missed = [sent for sent in listed if not proxy(sent)[0] and not bot(sent, agent(sent)[5])[0]]
     assert len(listed) > 1_800
-    assert len(missed) / len(listed) <= 0.03, missed
+    assert len(missed) / len(listed) <= 0.03, f"{1 - len(missed) / len(listed):.2%} of {len(listed)}: {missed}"
 
 
 def test_a_list_of_browsers() -> None:
     """Of the browsers that a site had as visitors none is flagged, not even as a proxy."""
     listed = (DATA / "browsers.txt").read_text(encoding="utf-8").splitlines()
     assert len(listed) > 900
-    assert [sent for sent in listed if proxy(sent)[0] or bot(sent, agent(sent)[5])[0]] == []
+    flagged = [sent for sent in listed if proxy(sent)[0] or bot(sent, agent(sent)[5])[0]]
+    assert not flagged, f"{len(flagged) / len(listed):.2%} of {len(listed)}: {flagged}"
 
 
 def test_names() -> None:
@@ -94,6 +125,7 @@ def test_names() -> None:
     assert bot("Foo/1.0", False) == (True, "Foo")
     assert bot("Mozilla/5.0 (X11; Linux x86_64) my-linkchecker/2.1", False) == (True, "my-linkchecker")
     assert bot("${jndi:ldap://x}", False)[0]
+    assert bot("<\x1b[2J\u202e>", False) == (True, "< [2J >")
     assert all(len(bot(run * 400, False)[1] or "") <= 60 for run in ("bot", "a-", "http://", "crawler ", "%"))
 
 
@@ -107,6 +139,13 @@ def test_own_lists(tmp_path: Path) -> None:
     assert bots("curl/8.5.0", False, None) == (True, "curl")
 
 
+def test_what_is_not_looked_at() -> None:
+    """A name that only sounds like a machine's is passed over, wherever it stands, and what is behind it is not."""
+    bots = Bots("", "bot\n~ Robotnik Phone")
+    assert bots("Robotnik Phone/1", False, None) == (False, None)
+    assert bots("Robotnik Phone SomeBot/1", False, None) == (True, "SomeBot")
+
+
 def test_a_list_of_nothing() -> None:
     """Without any pattern nobody is a bot."""
     assert Bots("", "")("curl/8.5.0", False, None) == (False, None)
@@ -117,7 +156,7 @@ WRONG = {
     "look-ahead": (SIGNATURES, "a(?!b)", "signatures.txt, line 1"),
     "everything": (CRAWLERS, "x*", "fits everything"),
     "everything behind a mark": (SIGNATURES, "? .*", "fits everything"),
-    "too much": (CRAWLERS, "\n".join(f"{n}(?:[a-z]{{1,900}}){n}" for n in range(4_000)), "too long"),
+    "everything that is not to be looked at": (SIGNATURES, "~ x*", "fits everything"),
     "no text": (CRAWLERS, "\udcff", "not UTF-8"),
 }
 
@@ -130,6 +169,13 @@ def test_wrong_lists(tmp_path: Path, name: str, text: str, told: str) -> None:
         make_bots(tmp_path)
     assert raised.value.hint
     assert "\n" not in str(raised.value)
+
+
+def test_a_list_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit into the memory of the automaton is refused as a whole."""
+    monkeypatch.setattr(patterns, "_MEMORY", 1 << 20)
+    with pytest.raises(SettingsError, match="too long"):
+        Bots("\n".join(f"{n}(?:[a-z]{{1,900}}){n}" for n in range(99)), "")
 
 
 def test_a_hostile_user_agent_takes_no_time() -> None:

@@ -92,11 +92,12 @@ def test_a_file_of_ipv4(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_none(tmp_path: Path, path: Path) -> None:
-    """A missing file, a folder, another format and half a file are refused at start, by their path and with a hint."""
+    """Refused at start, by its path and with a hint: also a pipe and a device, which could be read for ever."""
     other, half = tmp_path / "text.mmdb", tmp_path / "half.mmdb"
     other.write_text("country,city\n")
     half.write_bytes(path.read_bytes()[:-100])
-    for wrong in (tmp_path / "none.mmdb", tmp_path, other, half):
+    os.mkfifo(pipe := tmp_path / "pipe.mmdb")
+    for wrong in (tmp_path / "none.mmdb", tmp_path, other, half, pipe, Path("/dev/zero")):
         with pytest.raises(SettingsError) as raised:
             GeoFile(wrong)
         assert str(wrong) in str(raised.value)
@@ -142,6 +143,17 @@ def test_a_file_that_is_gone_for_a_while(path: Path) -> None:
         aside.rename(path)
         file.refresh()
     assert [entry["log_level"] for entry in logs] == ["warning", "info"]
+    assert file.look_up("81.2.69.142") == IN_LONDON
+
+
+def test_a_pipe_in_its_place(path: Path) -> None:
+    """Is not waited for: the old one still tells."""
+    file = GeoFile(path)
+    path.unlink()
+    os.mkfifo(path)
+    with capture_logs() as logs:
+        file.refresh()
+    assert [entry["log_level"] for entry in logs] == ["warning"]
     assert file.look_up("81.2.69.142") == IN_LONDON
 
 

@@ -72,6 +72,7 @@ REFUSED = {
     "no such name": ("crm:plam", "", "cannot be imported: AttributeError"),
     "a module that fails": ("bad:f", "1/0", "ZeroDivisionError"),
     "a module that ends the program": ("bad:f", "import sys; sys.exit(3)", "SystemExit"),
+    "a module that panics": ("bad:f", "class Panic(BaseException): pass\nraise Panic", "Panic"),
     "no Python": ("bad:f", "def", "SyntaxError"),
     "not declared": ("crm:undeclared", "", "not declared"),
     "an unknown input": ("bad:f", "@enricher(inputs=('user',), outputs=(GOOD,))\ndef f(a): 0", "no input 'user'"),
@@ -86,6 +87,7 @@ REFUSED = {
     "no Field": ("bad:f", "@enricher(inputs=(), outputs=('good',))\ndef f(): 0", "no Field"),
     "other inputs": ("bad:f", "@enricher(inputs=('site',), outputs=(GOOD,))\ndef f(): 0", "1 inputs"),
     "a coroutine": ("bad:f", "@enricher(inputs=(), outputs=(GOOD,))\nasync def f(): 0", "plain function"),
+    "a generator": ("bad:f", "@enricher(inputs=(), outputs=(GOOD,))\ndef f(): yield 0", "plain function"),
 }
 HEAD = (
     "from pixelake.event import Field\nfrom pixelake.transform.enrich.own import enricher\n"
@@ -146,6 +148,10 @@ def test_a_failure_is_the_row_s_alone() -> None:
     assert "secret" not in failed[1]
 
 
+class Panic(BaseException):
+    """As pyo3 has it: what goes wrong in Rust is no `Exception`."""
+
+
 def test_nothing_it_raises_gets_out() -> None:
     """Neither an end of the program, nor a recursion without end, nor an error that cannot be read."""
 
@@ -162,9 +168,36 @@ def test_nothing_it_raises_gets_out() -> None:
     def hostile(_: str) -> None:
         raise Hostile
 
-    for function, name in ((leave, "SystemExit"), (recur, "RecursionError"), (hostile, "Hostile")):
+    def panic(_: str) -> None:
+        raise Panic
+
+    for function, name in (
+        (leave, "SystemExit"),
+        (recur, "RecursionError"),
+        (hostile, "Hostile"),
+        (panic, "Panic"),
+    ):
         _, failed = enrich_own({"site": ["a"]}, 1, _own(function))
         assert name in failed[0]
+
+
+def test_who_interrupts_is_heard() -> None:
+    """Ctrl-C ends a replay also while an enricher runs."""
+
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enrich_own({"site": ["a"]}, 1, _own(interrupted))
+
+
+def test_what_it_prints_is_no_answer_of_ours(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`rejects replay --json` writes to stdout, and nobody else does: neither on import nor when it runs."""
+    text = "print('imported')\n" + MODULE.replace("    return plan or", "    print('asked')\n    return plan or")
+    (module / "loud.py").write_text(text)
+    enrich_own({"user_id": ["u1"], "properties": [{}]}, 1, load_own(["loud:plan"])[0])
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "imported\nasked\n")
 
 
 NOON = datetime(2026, 2, 10, 12, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """The table of enrichers."""
 
 from pixelake.transform.columns import Columns
-from pixelake.transform.decode import decode, spread
+from pixelake.transform.decode import decode
 from pixelake.transform.enrich.geo import CDNS, Geo
 from pixelake.transform.enrich.table import Enricher, enrich, make_enrichers
 from tests.judging import batch, hit, rules
@@ -24,7 +24,7 @@ def test_once_for_each_distinct_input() -> None:
 
 def test_every_input_is_there_in_time() -> None:
     """Each enricher's inputs are columns of a decoded hit, of the facts, or of an earlier enricher."""
-    known = {*spread(decode(batch(hit()), rules())).names, "salt", "salt_before"}
+    known = {*decode(batch(hit()), rules()).columns.names, "salt", "salt_before", "early"}
     for enricher in make_enrichers(geo=Geo(), cdn=CDNS["cloudfront"]):
         assert known.issuperset(enricher.inputs), enricher.name
         known.update(enricher.outputs)

@@ -14,7 +14,7 @@ from pixelake.cache import bounded
 LONGEST: Final = 4_096
 """Letters of one value. Real TCF strings have 300 to 2,500."""
 
-_FORMS: Final = {
+FORMS: Final = {
     "gdpr": re.compile(r"[01]"),
     "gdpr_consent": re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"),
     "gpp": re.compile(r"[A-Za-z0-9_-]+(?:[.~][A-Za-z0-9_-]+)*"),
@@ -22,7 +22,7 @@ _FORMS: Final = {
     "us_privacy": re.compile(r"1[-YNyn]{3}"),
 }
 """Name -> how its values look. A macro that nobody filled in (``${GDPR_CONSENT_755}``) has another look."""
-NAMES: Final = ("consent", *_FORMS)
+NAMES: Final = ("consent", *FORMS)
 """What may be told, in the order in which the column has it."""
 
 
@@ -38,10 +38,10 @@ def consent(sent: str | None, properties: dict[str, Sequence[str]]) -> str | Non
         sent: the value of ``consent``, checked for its length already.
         properties: all other names with their values.
     """
-    if _FORMS.keys().isdisjoint(properties):
+    if FORMS.keys().isdisjoint(properties):
         return sent
     told = {} if sent is None else {"consent": sent}
-    for name in _FORMS.keys() & properties.keys():
+    for name in FORMS.keys() & properties.keys():
         value = _read(properties[name][0], name) if len(properties[name]) == 1 else None
         if value is not None:
             told[name] = value
@@ -55,7 +55,7 @@ def consent(sent: str | None, properties: dict[str, Sequence[str]]) -> str | Non
 def _read(value: str, name: str) -> str | None:
     """The value in its usual spelling, or None if it is none."""
     trimmed = value.strip()
-    if len(trimmed) > LONGEST or not _FORMS[name].fullmatch(trimmed):
+    if len(trimmed) > LONGEST or not FORMS[name].fullmatch(trimmed):
         return None
     if name == "gpp_sid":
         return re.sub("[_.]", ",", trimmed)

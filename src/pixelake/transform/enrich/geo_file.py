@@ -4,9 +4,11 @@ It is read from a private copy: the file itself may be written over while it is
 in use, and one that is mapped into memory and cut short ends the process.
 """
 
+import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -113,7 +115,10 @@ class GeoFile:
 
 
 def _signature(path: Path) -> _Signature:
+    """Raises OSError: it is not there, or is a folder, a pipe or a device, which may never end."""
     found = os.stat(path)  # noqa: PTH116 - one call of the system
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no plain file")
     return found.st_mtime_ns, found.st_ino, found.st_size
 
 

@@ -13,13 +13,16 @@ An enricher is a pure function. It sees columns of the event as the lake would
 keep them, so no whole address, and nothing that policy took out. It runs once
 for each distinct input of a batch, in the consumer: its time is the consumer's.
 Whatever it raises, or gives that its outputs cannot hold, makes rejects of the
-events it was asked about (`enricher_failed`), and of no others.
+events it was asked about (`enricher_failed`), and of no others. What it prints
+goes to stderr.
 """
 
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -42,6 +45,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TAKEN: Final = frozenset(field.name for field in FIELDS)
 _UNSEEN: Final = frozenset({"properties", "year", "month", "day", "hour", "partition", "position"})
 _HINT: Final = "enrichers names functions as module:name, each made by @enricher; docs/enrichers.md says how"
+_NOT_PLAIN: Final = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -120,7 +124,8 @@ def enrich_own(columns: Columns, rows: int, own: Own) -> tuple[Mapping[str, Sequ
     """
     inputs = [_input(columns, rows, name) for name in own.inputs]
     keys = list(zip(*inputs, strict=True)) if inputs else [()] * rows
-    known = {key: _answer(own, key) for key in dict.fromkeys(keys)}
+    with redirect_stdout(sys.stderr):
+        known = {key: _answer(own, key) for key in dict.fromkeys(keys)}
     failed = {row: answer for row, key in enumerate(keys) if isinstance(answer := known[key], str)}
     nothing = (None,) * len(own.outputs)
     answers = [nothing if isinstance(answer := known[key], str) else answer for key in keys]
@@ -133,8 +138,11 @@ def _import(path: str) -> Own:
     if not module or not name:
         raise SettingsError(f"enricher {path!r} is not module:name", _HINT)
     try:
-        function = getattr(importlib.import_module(module), name)
-    except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
+        with redirect_stdout(sys.stderr):  # stdout is the answer of a command
+            function = getattr(importlib.import_module(module), name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever somebody's module does when it is imported
         raise SettingsError(
             f"enricher {path} cannot be imported: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
             "install its package, or put its folder into PYTHONPATH",
@@ -179,7 +187,7 @@ def _fault_of_outputs(own: Own, known: Mapping[str, str]) -> str:
 
 
 def _fault_of_function(own: Own) -> str:
-    if not callable(own.function) or inspect.iscoroutinefunction(own.function):
+    if not callable(own.function) or any(kind(own.function) for kind in _NOT_PLAIN):
         return "it is no plain function"
     try:
         inspect.signature(own.function).bind(*own.inputs)
@@ -204,7 +212,9 @@ def _answer(own: Own, inputs: tuple[Any, ...]) -> tuple[Any, ...] | str:
             None if value is None else _CHECKS[field.type](value)
             for field, value in zip(own.outputs, values, strict=True)
         )
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is not ours
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is not ours; what panics in Rust is no Exception
         return f"{own.name}: {type(error).__name__[:80]}{_place(error)}"
 
 

@@ -12,6 +12,7 @@ from pixelake.errors import SettingsError
 
 LONGEST: Final = 512
 """Letters of a user agent that are looked at: real ones have 400 at most, and hostile ones cost 0.3 µs a letter."""
+LONGEST_NAME: Final = 60
 _MEMORY: Final = 64 << 20
 """Bytes that a list may take as an automaton. With RE2's 8 MB it is built anew time and again."""
 
@@ -48,6 +49,11 @@ def either(patterns: Iterable[str], *, case: bool) -> "re2._Regexp":
         return re2.compile(whole, _options(case=case))
     except re2.error as error:
         raise SettingsError("a list of user agents is too long", "leave out patterns") from error
+
+
+def shown(name: str) -> str:
+    """A name out of a user agent as it may stand in a column: short, and without what cannot be seen."""
+    return "".join(letter if letter.isprintable() else " " for letter in name[:LONGEST_NAME]).strip()
 
 
 def _options(*, case: bool) -> "re2.Options":

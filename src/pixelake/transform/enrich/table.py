@@ -11,11 +11,12 @@ from pixelake.transform.enrich.agent import agent
 from pixelake.transform.enrich.bot import make_bots
 from pixelake.transform.enrich.campaign import campaign
 from pixelake.transform.enrich.channel import channels
+from pixelake.transform.enrich.early import early
 from pixelake.transform.enrich.geo import Geo, Headers, Told
-from pixelake.transform.enrich.place import language, place
+from pixelake.transform.enrich.place import language, places
 from pixelake.transform.enrich.prefetch import prefetch
 from pixelake.transform.enrich.proxy import make_proxies, make_relays, scanner
-from pixelake.transform.enrich.visitor import visitor
+from pixelake.transform.enrich.visitor import visitors
 from pixelake.transform.page import UTM, without_www
 
 PLACE: Final = ("country", "region", "city", "timezone")
@@ -29,18 +30,21 @@ HINTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Enricher:
     """New columns from known ones.
 
     ``function`` is pure; it takes the inputs of a row, which are hashable, and
-    gives its outputs. It runs once for each distinct input of a batch.
+    gives its outputs. It runs once for each distinct input of a batch; what it
+    finds out from header lines alone is remembered with them. One whose inputs
+    hardly ever come twice takes, and gives, whole columns (``whole``).
     """
 
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     function: Callable[..., tuple[Any, ...]]
+    whole: bool = False
 
 
 def make_enrichers(
@@ -57,16 +61,17 @@ def make_enrichers(
         SettingsError: a list of the user's cannot be read, or is wrong.
     """
     relays = make_relays(lists)
-    places = geo or (Geo() if cdn else None)
+    located = geo or (Geo() if cdn else None)
     return (
-        Enricher("place", ("client",), ("ip", "network"), place),
+        Enricher("place", ("client",), ("ip", "network"), places, whole=True),
         *((Enricher("told", ("lines", "proxied"), ("told",), Told(cdn)),) if cdn else ()),
-        *((Enricher("geo", ("ip", "told", "anonymous", "timezone"), PLACE, places),) if places else ()),
+        *((Enricher("geo", ("ip", "told", "anonymous", "timezone"), PLACE, located),) if located else ()),
         Enricher("language", ("accept_language",), ("language",), language),
         Enricher("agent", ("user_agent", *HINTS), (*AGENT, "spider"), agent),
         Enricher("proxy", ("user_agent",), ("proxy",), make_proxies(lists)),
         Enricher("bot", ("user_agent", "spider", "proxy"), ("bot", "bot_name"), make_bots(lists)),
         Enricher("scanner", ("method", "user_agent", "sec_fetch_mode", "bot", "proxy"), ("proxy",), scanner),
+        Enricher("early", ("early", "bot", "proxy"), ("proxy",), early),
         *((Enricher("relay", ("client", "proxy"), ("proxy",), relays),) if relays else ()),
         Enricher("prefetch", ("sec_purpose", "purpose", "x_purpose", "x_moz"), ("prefetch",), prefetch),
         Enricher("campaign", ("tags", *UTM), UTM, campaign),
@@ -81,7 +86,8 @@ def make_enrichers(
             "visitor",
             ("network", "user_agent", "site", "salt", "salt_before"),
             ("visitor_id", "visitor_before"),
-            visitor,
+            visitors,
+            whole=True,
         ),
     )
 
@@ -94,6 +100,19 @@ def built_in() -> tuple[Enricher, ...]:
 
 def enrich(columns: Columns, enricher: Enricher) -> None:
     """Add the enricher's columns."""
-    coded, rows = columns.distinct(enricher.inputs)
-    known = {row: enricher.function(*row) for row in dict.fromkeys(rows)}  # equal rows may have different codes
-    columns.put_coded(coded, enricher.outputs, [known[row] for row in rows])
+    if enricher.whole:
+        outputs = enricher.function(*map(columns.values, enricher.inputs))
+        for name, values in zip(enricher.outputs, outputs, strict=True):
+            columns.put(name, values)
+        return
+    remembered = columns.remembered(enricher.inputs)
+    if remembered is None:
+        coded, inputs = columns.distinct(enricher.inputs)
+        known = [enricher.function(*row) for row in inputs]
+    else:
+        coded, values = remembered
+        memos = coded.memos or ()
+        for code in [code for code, memo in enumerate(memos) if enricher not in memo]:
+            memos[code][enricher] = enricher.function(*[value[code] for value in values])
+        known = [memo[enricher] for memo in memos]
+    columns.put_coded(coded, enricher.outputs, known)
