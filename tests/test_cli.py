@@ -170,6 +170,38 @@ def test_rejects(data: str, capfd: pytest.CaptureFixture[str]) -> None:
     out = capfd.readouterr().out
     assert reject["reason"] in out
     assert "\x1b" not in out
+    assert run(["rejects", "show", reject["hit_id"], "--json", "--data", data]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["hit_id"] == reject["hit_id"]
+    assert json.loads(told["raw"])["method"]
+
+
+def test_compact(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Beside the running server: what is exchanged is counted, then there is nothing to do; the rows stay."""
+    count = ["sql", "select (select count(*) from events) + (select count(*) from rejects) n", "--format", "csv"]
+    assert run(["maintain", "compact", "--json", "--data", data]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert list(found) == ["hours", "files_before", "files_after", "bytes_before", "bytes_after", "rows", "skipped"]
+    assert (found["rows"], found["skipped"]) == (3, 0)
+    assert found["files_before"] >= found["files_after"] == found["hours"] >= 2
+    assert run(["maintain", "compact", "--data", data]) == 0
+    assert capfd.readouterr() == ("nothing to compact\n", "")
+    assert run([*count, "--data", data]) == 0
+    assert capfd.readouterr().out == "n\n3\n"
+    assert run(["status", "--json", "--data", data]) == 0
+    assert json.loads(capfd.readouterr().out)["outcomes"] == 3
+
+
+def test_compact_of_no_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is said, and not made; a lake that cannot be opened is one line with a hint."""
+    assert run(["maintain", "compact", "--data", str(tmp_path / "none")]) == 1
+    assert not list(tmp_path.iterdir())
+    capfd.readouterr()
+    assert run(["maintain", "compact", "--data", str(tmp_path), "--lake", "file:///dev/null/lake"]) == 1
+    told = capfd.readouterr().err
+    assert told.count("\n") == 1
+    assert "/dev/null/lake" in told
+    assert "(look at the disk)" in told
 
 
 def test_dashboard_line(served: Path) -> None:

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pixelake.clock import SECOND, SYSTEM
-from pixelake.errors import SettingsError
+from pixelake.errors import (
+    LakeUnavailable,
+    LakeUnreachable,
+    RegistryUnavailable,
+    SettingsError,
+    StreamError,
+    WarehouseError,
+)
 from pixelake.settings import Settings, parse_address
 from pixelake.settings import check as check_values
 from pixelake.stream.base import Reader, Watcher, Writer
@@ -49,6 +56,8 @@ LAKE_WINDOW_REMOTE: Final = 60.0
 _BUCKET: Final = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/+(?P<prefix>[^?#\s]*[^?#\s/])/*")
 BADGE_SECONDS: Final = 2.0
 """Between looks at what badges should show."""
+_AWAY: Final = (WarehouseError, StreamError, RegistryUnavailable, OSError)
+"""What passes by itself, or once somebody has seen to it; it is not the settings."""
 
 
 def _place(settings: Settings, name: str, *default: str) -> Path:
@@ -96,13 +105,26 @@ def lake_window(settings: Settings) -> float:
 def check_lake(settings: Settings) -> None:
     """Refuse a lake that cannot be looked into, before anything is made. A disk says so when it is opened.
 
+    A lake that was there before and is out of reach just now is no reason not to
+    collect: the consumer waits for it.
+
     Raises:
         SettingsError: there is no such backend.
         LakeUnavailable: the bucket is not there, or does not let us in.
     """
     place = _lake_place(settings)
-    if not isinstance(place, Path):
+    if isinstance(place, Path):
+        return
+    try:
         place.check()
+    except LakeUnreachable:
+        if not _was_open(settings):
+            raise
+
+
+def _was_open(settings: Settings) -> bool:
+    """Whether a consumer has opened a lake here before, so that the settings are hardly at fault."""
+    return _badges(settings).exists()  # is made right behind it
 
 
 def check(settings: Settings) -> None:
@@ -404,24 +426,52 @@ def consumer(settings: Settings) -> "Consumer":
 
 
 def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> None:
-    """Run the consumer until SIGTERM."""
+    """Run the consumer until SIGTERM. If the lake is away that was there before, wait for it."""
     from pixelake.operate import maintain
+    from pixelake.operate.pulse import EVERY, pulse
+    from pixelake.transform.retry import Retry, Stopped
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    salts = registry(settings)
-    made = consumer(settings)
-    tasks = (
-        maintain.Task("destroy salts", maintain.HOUR, lambda: salts.destroy_salts(SYSTEM.now())),
-        maintain.Task("publish badges", BADGE_SECONDS, publish_badges(settings)),
+    shared = registry(settings)
+    opening = Retry("open the lake", stop, on=_AWAY if _was_open(settings) else ())
+    made: list[Consumer] = []
+    before = (
+        maintain.Task("destroy salts", maintain.HOUR, lambda: shared.destroy_salts(SYSTEM.now())),
+        maintain.Task(
+            "say what is wrong", EVERY, pulse(shared, lambda: [opening.error, *(each.health().error for each in made)])
+        ),
     )
-    maintain.start(tasks, stop)
-    made.run(stop, settings.shutdown_timeout)
+    maintain.start(before, stop)
+    try:
+        made.append(opening(lambda: _consumer_once_open(settings)))
+    except Stopped:
+        return
+    maintain.start((maintain.Task("publish badges", BADGE_SECONDS, publish_badges(settings)),), stop)
+    made[0].run(stop, settings.shutdown_timeout)
+
+
+def _consumer_once_open(settings: Settings) -> "Consumer":
+    _check_not_gone(settings)
+    lake(settings)  # first: all else takes half a second to make, too much to find the lake away each time
+    return consumer(settings)
+
+
+def _check_not_gone(settings: Settings) -> None:
+    """Refuse to begin a new lake in the place of one that was there: its disk may not be mounted just now."""
+    from pixelake.warehouse.delta_log import EVENTS_FOLDER, LOG
+
+    place = _lake_place(settings)
+    if isinstance(place, Path) and _was_open(settings) and not (log := place / EVENTS_FOLDER / LOG).is_dir():
+        raise LakeUnavailable(
+            f"the lake {place} is gone", f"mount it or restore it; to begin a new one there: mkdir -p {log}"
+        )
 
 
 def web(settings: Settings, listener: socket | None, _ready: Callable[[], None]) -> None:
     """Run the dashboard on an inherited socket."""
     from pixelake.operate.listen import pixel_url
+    from pixelake.operate.pulse import is_stalled
     from pixelake.operate.snippet import snippet
     from pixelake.warehouse.questions import Questions
     from pixelake.web import api, server
@@ -436,6 +486,7 @@ def web(settings: Settings, listener: socket | None, _ready: Callable[[], None])
         status=lambda: status(settings, shared.noticed).as_dict(),
         collect_url=pixel_url(settings),
         snippet=snippet(pixel_url(settings), "SITE"),
+        stalled=lambda: is_stalled(shared),
     )
     host, _ = parse_address("web", settings.web)
     server.run(api.create(sources, hosts=(host, *settings.web_hosts)), [listener])

@@ -292,9 +292,10 @@ def rejects_list(context: click.Context, limit: int, form: str) -> None:
 
 @rejects.command("show")
 @click.argument("hit_id")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a reject of that name.")
 @click.pass_context
-def rejects_show(context: click.Context, hit_id: str) -> None:
-    """One reject: all its faults, and the hit as it arrived."""
+def rejects_show(context: click.Context, hit_id: str, as_json: bool) -> None:
+    """One reject: all its faults, and what is kept of the hit."""
     from pixelake.operate import rejects as lookup
     from pixelake.operate import render
 
@@ -305,6 +306,9 @@ def rejects_show(context: click.Context, hit_id: str) -> None:
     if not found:
         raise QueryError(f"there is no reject {hit_id!r}", "`pixelake rejects list` shows the newest")
     for row in found:
+        if as_json:
+            click.echo(render.json_of(row))
+            continue
         for name, value in row.items():
             click.echo(f"{name:<12} {render.inert(render.plain(value))}".rstrip())
 
@@ -376,6 +380,29 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(what, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+@program.group()
+def maintain() -> None:
+    """What keeps the lake small and quick to read."""
+
+
+@maintain.command("compact")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def maintain_compact(context: click.Context, as_json: bool) -> None:
+    """Make few large files of the many small ones of each hour, the open one too; no row changes.
+
+    Beside a running server or without one.
+    """
+    from pixelake.operate.compaction import as_text, compact
+
+    chosen = _settings(context)
+    build.check(chosen)
+    folder.existing(chosen.data)
+    with _bar("files") as told:
+        found = compact(build.lake(chosen), told)
+    click.echo(msgspec.json.encode(found.as_dict()) if as_json else as_text(found))
 
 
 @program.group()

@@ -15,6 +15,7 @@
     ├── RegistryUnavailable    the registry cannot be read or written now
     ├── WarehouseError
     │   ├── LakeUnavailable    the lake cannot be read or written now; the consumer retries
+    │   │   └── LakeUnreachable  nobody answers where it is, or only that it is busy
     │   └── Conflict           somebody else committed first; read again and retry
     └── QueryError             a question or an SQL text cannot be answered
 
@@ -86,6 +87,10 @@ class WarehouseError(PixelakeError):
 
 class LakeUnavailable(WarehouseError):
     """The lake cannot be read or written now."""
+
+
+class LakeUnreachable(LakeUnavailable):
+    """Nobody answers where the lake is, or only that it is busy. It may be our settings, or pass by itself."""
 
 
 class Conflict(WarehouseError):

@@ -27,7 +27,7 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         received_at: microseconds since the epoch, UTC.
-        peer: address of the other end of the connection.
+        peer: address of the other end of the connection; or whom its PROXY header, if one is believed, names.
         client: address of the client, as far as declared proxies tell; else `peer`.
         head: request line and header lines that are kept, byte by byte as sent,
             each with its CR LF, and the empty line that ends them.

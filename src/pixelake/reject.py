@@ -99,7 +99,8 @@ many elements; each is an event or a reject of its own. All faults of an element
 
 ## Look, mend, replay
 
-- `pixelake rejects list` shows the newest, `pixelake rejects show HIT_ID` one with all its faults and what was sent.
+- `pixelake rejects list` shows the newest, `pixelake rejects show HIT_ID` one with all its faults and what is
+  kept of the hit (`--json`: as an object).
 - `pixelake rejects replay` judges them anew by the settings, schemas and the program of today: all, those with one
   `--reason`, of one `--site`, or one `--id`. What is an event now moves from the table of rejects to that of events,
   under its own `hit_id` and time, exactly once, however often it is run, wherever it is cut short, and beside a
@@ -114,8 +115,8 @@ A replay has what the reject kept, which is what the lake would keep of an event
 - of `url` and `referrer` only the listed query names are there, and no click id;
 - secrets are empty, and of anonymous hits there is no user;
 - an `event_id` that another hit has claimed meanwhile makes it a repeat;
-- a hit whose body or query was not kept, because a secret might be in what cannot be read, cannot be replayed; nor one
-  that policy would withhold today. Each is listed with why.
+- a hit whose body or query was not kept, because a secret, or a url that would have to be cut, might be in what cannot
+  be read, cannot be replayed; nor one that policy would withhold today. Each is listed with why.
 
 The live store and the counts of badges do not see a replay; the lake, and all that asks it, does.
 

@@ -109,7 +109,18 @@ def test_who_the_client_is(trusted: tuple[str, ...], client: str) -> None:
     assert (hit.peer, hit.client) == ("10.0.0.1", client)
     introduced = Door("10.0.0.1", "203.0.113.9", trusted_proxies=trusted)(head())
     assert isinstance(introduced, Hit)
-    assert (introduced.peer, introduced.client) == ("10.0.0.1", client)
+    assert (introduced.peer, introduced.client) == (client, client)
+
+
+def test_whom_a_load_balancer_introduces_is_no_proxy() -> None:
+    """Its headers are believed only if it is trusted itself; `client` differs from `peer` just then (geo asks that)."""
+    spoofed = head(b"a", b"X-Forwarded-For: 198.51.100.1", b"CF-IPCountry: AQ")
+    direct = Door("10.0.0.1", "203.0.113.9", trusted_proxies=("10.0.0.0/8",))(spoofed)
+    assert isinstance(direct, Hit)
+    assert direct.client == direct.peer == "203.0.113.9"
+    edge = Door("10.0.0.1", "203.0.113.9", trusted_proxies=("10.0.0.0/8", "203.0.113.0/24"))(spoofed)
+    assert isinstance(edge, Hit)
+    assert (edge.peer, edge.client) == ("203.0.113.9", "198.51.100.1")
 
 
 def test_strict_privacy() -> None:

@@ -15,7 +15,9 @@ from pixelake.warehouse.files import FORMATS, Files
 from pixelake.warehouse.files_place import Folder
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
+from pixelake.warehouse.place import Place
 from pixelake.warehouse.query import Lakehouse
+from tests.s3 import Server, reached
 from tests.warehouse.outcomes import event as any_event
 from tests.warehouse.outcomes import outcome, read_files, reject
 
@@ -33,10 +35,43 @@ class _Lake:
         return events, rejects
 
     def counts(self, folder: Path) -> tuple[int, int]:
-        with Lakehouse(folder / "lake") as house:
-            return tuple(
-                house.sql(f"select count(*) as n from {table}")["n"][0].as_py() for table in ("events", "rejects")
-            )
+        return _count(folder / "lake")
+
+
+def _count(place: Place) -> tuple[int, int]:
+    """The events and the rejects that SQL sees."""
+    with Lakehouse(place) as house:
+        return tuple(house.sql(f"select count(*) as n from {table}")["n"][0].as_py() for table in ("events", "rejects"))
+
+
+class _Bucket:
+    """The Delta lake in a bucket."""
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self.__doc__ = f"The Delta lake in a bucket of {server}."
+        self._name = ""
+
+    def reach(self, server: Server) -> "_Bucket":
+        """With a new bucket of a running server."""
+        made = _Bucket(self.server)
+        made._name = server.bucket()
+        return made
+
+    def _place(self, folder: Path) -> Place:
+        from pixelake.warehouse.objects import lake
+
+        # a file where a folder should be has no like in a bucket; a bucket that is not there has
+        return lake(self._name if folder.is_dir() else "no-such-bucket", f"any/{folder.name}/lake")
+
+    def open(self, folder: Path) -> Sink:
+        return Lake(self._place(folder))
+
+    def sees(self, events: int, rejects: int) -> tuple[int, int]:
+        return events, rejects
+
+    def counts(self, folder: Path) -> tuple[int, int]:
+        return _count(self._place(folder))
 
 
 class _Live:
@@ -84,14 +119,18 @@ class _Files:
         return tuple(len(read_files(folder / "files", prefix, self._kind)) for prefix in ("events", "errors"))
 
 
-Backend = _Lake | _Live | _Badges | _Files
-BACKENDS = [_Lake(), _Live(), _Badges(), *map(_Files, FORMATS)]
+Backend = _Lake | _Bucket | _Live | _Badges | _Files
+BACKENDS = [_Lake(), _Bucket("seaweedfs"), _Bucket("moto"), _Live(), _Badges(), *map(_Files, FORMATS)]
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__doc__)
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Each sink that needs no service."""
-    return request.param
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """Each sink; those of a service that can be started here."""
+    if not isinstance(request.param, _Bucket):
+        return request.param
+    server: Server = request.getfixturevalue(request.param.server)
+    reached(monkeypatch, server.environment)
+    return request.param.reach(server)
 
 
 def test_new_sink_has_no_positions(backend: Backend, tmp_path: Path) -> None:

@@ -141,6 +141,17 @@ def test_the_watcher_sees_what_is_held(backend: Backend) -> None:
     assert backend.watcher().received_at(extent.partition, 16) is None
 
 
+def test_a_watcher_sees_how_far_a_group_is(backend: Backend) -> None:
+    """Nothing before its first commit; then its own positions, and not those of others."""
+    writer = backend.writer()
+    append(writer, hits(0, 10))
+    [extent] = backend.watcher().extents()
+    assert backend.watcher().committed("g") == {}
+    backend.reader("g").commit({extent.partition: 7})
+    backend.reader("h").commit({extent.partition: 3})
+    assert backend.watcher().committed("g") == {extent.partition: 7}
+
+
 def test_an_empty_stream_is_no_error(backend: Backend) -> None:
     """Before the first hit there is nothing, and that is said at once."""
     assert backend.reader("g").read(10, 0) is None

@@ -5,25 +5,21 @@ beside this file. Clients speak HTTP/1.1 over raw connections, each request
 with an id of its own; an id counts as answered only with a whole 200 in hand.
 """
 
-import argparse
 import asyncio
 import contextlib
 import fcntl
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 ROLES = ("collect", "consume", "web")
@@ -94,7 +90,7 @@ class Server:
 
     def __init__(self, data: Path, log: Path, workers: int = 1, more: Sequence[str] = ()) -> None:
         self.data, self._log, self._workers, self._more = data, log, workers, more
-        self.port, self._web = _free_port(), _free_port()
+        self.port, self._web = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -169,7 +165,8 @@ def children(parent: int, role: str) -> list[int]:
     return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and f"pixelake {role}" in args]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -474,32 +471,3 @@ def why_no_power_cuts(folder: Path) -> str:
     except (OSError, RuntimeError) as error:
         return f"no loop devices that can be shut down: {error}"
     return ""
-
-
-def main() -> int:
-    """Run one campaign by hand."""
-    parser = argparse.ArgumentParser(prog="scripts/crash or scripts/powercut", description=__doc__)
-    parser.add_argument("campaign", choices=["crash", "powercut"])
-    parser.add_argument("--times", "--cuts", type=int, help="how many kills (default 30) or cuts (6)")
-    parser.add_argument("--rate", type=float, default=Load.rate, help="hits a second (%(default)s)")
-    parser.add_argument("--connections", type=int, default=Load.connections, help="clients (%(default)s)")
-    parser.add_argument("--keep", action="store_true", help="keep the folder, to look at it")
-    chosen = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix=f"pixelake-{chosen.campaign}-"))
-    if chosen.campaign == "powercut" and (why := why_no_power_cuts(folder)):
-        print(f"skipped: {why}")
-        return 0
-    print(f"in {folder}", flush=True)
-    load, tell = Load(chosen.rate, chosen.connections), partial(print, flush=True)
-    if chosen.campaign == "crash":
-        verdict = crash(folder, chosen.times or 30, load, tell=tell)
-    else:
-        verdict = powercut(folder, chosen.times or 6, load, tell=tell)
-    print(verdict)
-    if verdict.good and not chosen.keep:
-        shutil.rmtree(folder)
-    return not verdict.good
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,6 +13,9 @@ URLS = {
     "IPv6": ("http://[2001:DB8::1]:80/", ("http", "[2001:DB8::1]:80", "/", ""), "2001:db8::1"),
     "an app": ("android-app://com.example/", ("android-app", "com.example", "/", ""), "com.example"),
     "no host": ("http://a b/", ("http", "a b", "/", ""), None),
+    "encoded twice": ("http%3A%2F%2Fa.example%2Fx%3Fy", ("http", "a.example", "/x", "y"), "a.example"),
+    "encoded in part": ("http%3A//a.example/x%3Fy", ("http", "a.example", "/x", "y"), "a.example"),
+    "encoded four times": ("a%2525253A%2525252F%2525252Fb", ("a", "b", "", ""), "b"),
     "null": ("null", ("", "", "null", ""), None),
     "nothing": ("", ("", "", "", ""), None),
 }

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from pixelake import telemetry
+from pixelake.dialects.native import Native
 from pixelake.errors import StreamError
 from pixelake.hit import Hit
 from pixelake.registry.sqlite import SqliteRegistry
+from pixelake.settings import Settings
 from pixelake.stream.base import Partition, Position
 from pixelake.stream.memory import MemoryStream
 from pixelake.testing import FakeClock, Journal
@@ -21,6 +23,13 @@ from pixelake.transform import feed as feeding
 from pixelake.transform.consumer import Consumer
 from pixelake.transform.feed import Plan
 from pixelake.transform.judge import Judge
+from pixelake.transform.rules import make_rules
+from pixelake.warehouse.badges_sqlite import BadgeStore
+from pixelake.warehouse.files import Files
+from pixelake.warehouse.files_place import Folder
+from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.live_sqlite import LiveStore
+from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.seen_sqlite import SqliteSeen
 from tests.judging import hit, rules
 from tests.sinks import MemorySink, eventually
@@ -36,6 +45,7 @@ class World:
         self.seen = SqliteSeen(folder / "seen.sqlite", 86_400.0, 86_400.0)
         self.writer = self.stream.writer()
         self.partition = self.stream.extents()[0].partition
+        self.rules = rules()
         self.sent = 0
 
     def send(self, count: int) -> None:
@@ -66,7 +76,7 @@ class World:
             Plan(name=name, sink=sink, window=window, rows=1_000_000, holds=name != loose)
             for name, sink in sinks.items()
         ]
-        judge = Judge(rules(), self.registry, self.seen)
+        judge = Judge(self.rules, self.registry, self.seen)
         return Consumer(
             readers=readers or self.stream.reader, judge=judge, plans=plans, batch_size=batch, clock=self.clock
         )
@@ -116,6 +126,38 @@ def test_in_the_lake_before_committed(world: World) -> None:
     assert entries.index("lake.write") < commit
     assert entries.index("live.write") < commit
     assert entries[-1] == "stream.close"
+
+
+def test_every_real_sink_before_the_commit(world: World, tmp_path: Path) -> None:
+    """Event ids are claimed first; then live store, lake and files have the hits, before the stream is committed.
+
+    Badges do not hold the stream: what they miss they take from the lake.
+    """
+    journal = Journal()
+    sinks = {
+        "live": LiveStore(tmp_path / "live.sqlite"),
+        "lake": Lake(tmp_path / "lake"),
+        "files": Files(Folder(tmp_path / "files"), "json.gz"),
+        "badges": BadgeStore(tmp_path / "badges.sqlite", tmp_path / "lake"),
+    }
+    world.seen = journal.watch("seen", world.seen)
+    world.send(3)
+    consumer = world.consumer(
+        {name: journal.watch(name, sink) for name, sink in sinks.items()},
+        readers=lambda group: journal.watch("stream", world.stream.reader(group)),
+        loose="badges",
+    )
+    with running(consumer):
+        eventually(lambda: world.committed() == 3)
+        eventually(lambda: sinks["badges"].positions() == {world.partition: 3})
+    commit = journal.entries.index("stream.commit")
+    claim = journal.entries.index("seen.claim")
+    for name in ("live", "lake", "files"):
+        written = journal.entries.index(f"{name}.write")
+        assert claim < written < journal.entries.index(f"{name}.positions", written) < commit
+    assert claim < journal.entries.index("badges.write")
+    for name in ("live", "lake", "files", "badges"):
+        assert sinks[name].positions() == {world.partition: 3}
 
 
 def test_nothing_is_committed_that_one_sink_lacks(world: World) -> None:
@@ -300,6 +342,53 @@ def test_two_consumers(world: World) -> None:
             world.send(10)
         eventually(lambda: world.committed() == 100)
     assert lake.ids == world.ids()
+
+
+class Fragile(Native):
+    """The native dialect with a defect."""
+
+    def decode(self, hit: Hit) -> Any:
+        """Fails on what a `boom` is in."""
+        if b"boom" in hit.target:
+            raise ZeroDivisionError
+        return super().decode(hit)
+
+
+class Counting:
+    """A reader that counts the hits it gives."""
+
+    def __init__(self, reader: Any, given: list[int]) -> None:
+        self._reader, self._given = reader, given
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def read(self, limit: int, wait: float) -> Any:
+        """The next hits."""
+        batch = self._reader.read(limit, wait)
+        self._given.append(len(batch.hits) if batch else 0)
+        return batch
+
+
+def test_poison_in_a_large_batch(world: World, tmp_path: Path) -> None:
+    """One bad hit of 10,000: 9,999 events and one reject in a real lake, all committed, and none is read again."""
+    world.rules = make_rules(Settings(), [Fragile({})])
+    given: list[int] = []
+    lake = Lake(tmp_path / "lake")
+    targets = [f"/?site=s&event_id=e{n}" for n in range(9_999)]
+    targets.insert(4_321, "/?boom")
+    asyncio.run(world.writer.append([hit(target) for target in targets]))
+    with running(
+        world.consumer({"lake": lake}, batch=10_000, readers=lambda group: Counting(world.stream.reader(group), given))
+    ):
+        eventually(lambda: world.committed() == 10_000, 60.0)
+    assert [count for count in given if count] == [10_000]
+    sums = LakeReader(tmp_path / "lake").sums()
+    assert (sums.in_lake, sums.rejected, sums.outcomes) == (9_999, 1, 10_000)
+    with Lakehouse(tmp_path / "lake") as house:
+        assert house.sql("select hit_id, reason from rejects").to_pylist() == [
+            {"hit_id": f"{world.partition}-4322", "reason": "poison"}
+        ]
 
 
 def sizes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,26 @@ def test_json() -> None:
     assert second["site"] is None
 
 
+HOSTILE = "\x1b[2J\x9b2J\u202e\x7fä\U0001f600"
+
+
+def test_json_does_nothing_to_a_terminal() -> None:
+    """It has the very values, in letters that no terminal obeys."""
+    text = _rendered(pa.table({"title": [HOSTILE]}), "json")
+    assert json.loads(text) == [{"title": HOSTILE}]
+    assert inert(text.strip()) == text.strip()
+
+
+def test_csv_is_as_stored_but_on_a_terminal() -> None:
+    """A file has each letter; a terminal is shown escapes."""
+    rows = pa.table({"title": [HOSTILE]})
+    assert _rendered(rows, "csv") == f"title\n{HOSTILE}\n"
+    out = io.StringIO()
+    out.isatty = lambda: True  # type: ignore[method-assign]
+    render(rows, "csv", out, io.BytesIO())
+    assert out.getvalue() == f"title\n{inert(HOSTILE)}\n"
+
+
 @pytest.mark.parametrize(("form", "text"), [("json", "[]\n"), ("csv", "a\n"), ("table", "a\n-\n")])
 def test_no_rows(form: str, text: str) -> None:
     """No rows are still an array, a header line, a table's head."""

@@ -223,6 +223,7 @@ def test_what_cannot_be_judged(house: House, monkeypatch: pytest.MonkeyPatch) ->
     }
     assert house.counts() == (0, 3, 3, 0)
     assert "cannot be replayed: nobody kept its body" in as_text(report)
+    assert json.loads(json.dumps(report.as_dict()))["impossible"] == dict(report.impossible)
 
 
 def test_who_asks_not_to_be_tracked(house: House) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from pixelake import build
 from pixelake.clock import SECOND, SYSTEM
+from pixelake.errors import LakeUnavailable
 from pixelake.hit import Hit
 from pixelake.operate.status import Status, as_text, status
 from pixelake.registry.base import UNDECLARED_PROXY
@@ -261,6 +262,17 @@ class _Forgetful(SqliteWatcher):
         from pixelake.stream.base import Extent
 
         return [Extent("p", 5, 10, 0)]
+
+
+def test_a_lake_that_is_away(settings: Settings) -> None:
+    """The error says how many hits wait for it, and since when, as far as the stream knows."""
+    _accept(settings, [VIEW] * 2)
+    _settle(settings)
+    _accept(settings, [VIEW] * 3, age=312.0)
+    (settings.data / "lake").rename(settings.data / "elsewhere")
+    (settings.data / "lake").write_text("no folder")
+    with pytest.raises(LakeUnavailable, match=r"; 3 hits wait, the oldest for 312 s$"):
+        status(LakeReader(settings.data / "lake"), build.watcher(settings), CLOCK)
 
 
 def test_as_text() -> None:

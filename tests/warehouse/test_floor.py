@@ -7,6 +7,7 @@ import pytest
 from deltalake import DeltaTable
 from structlog.testing import capture_logs
 
+from pixelake.errors import LakeUnavailable
 from pixelake.warehouse import floor
 from pixelake.warehouse.lake import Lake
 from tests.warehouse.outcomes import event, outcome, reject
@@ -25,6 +26,14 @@ def _floors(folder: Path) -> tuple[int, int]:
 def test_no_floor_is_below_everything(folder: Path) -> None:
     """Where nothing was noted nothing is known."""
     assert _floors(folder) == (floor.NONE, floor.NONE)
+
+
+def test_a_folder_that_is_none(folder: Path) -> None:
+    """That it cannot be looked at is the disk's fault, and no damage that a backup would mend."""
+    folder.write_text("no folder")
+    with pytest.raises(LakeUnavailable, match="Not a directory") as caught:
+        floor.read(folder / "events")
+    assert caught.value.hint == "look at the disk"
 
 
 def test_each_write_raises_it(folder: Path) -> None:

@@ -117,10 +117,10 @@ class House:
 
 
 @contextmanager
-def serving(hosts=()) -> Iterator[House]:
+def serving(hosts=(), stalled=lambda: False) -> Iterator[House]:
     """The web role on a free port, until the end of the block."""
     live, questions, registry = MemoryLive(), CountedQuestions(), MemoryRegistry()
-    app = create(Sources(questions, live, registry, lambda: SUMS, "http://pixel.test", "<img>"), hosts)
+    app = create(Sources(questions, live, registry, lambda: SUMS, "http://pixel.test", "<img>", stalled), hosts)
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     running = server(app)

@@ -1,9 +1,10 @@
 """Who may look, and what every answer carries."""
 
+import httpx
 import pytest
 
 from pixelake.web.auth import HEADERS, gate
-from tests.web.house import TOKEN
+from tests.web.house import TOKEN, serving
 
 CLOSED = (
     "/",
@@ -47,6 +48,14 @@ def test_odd_cookies(stranger, cookie):
 def test_health_is_open(stranger):
     """`/health` needs no token and no known host name, for load balancers."""
     assert stranger.get("/health", headers={"Host": "anything.example"}).text == "ok\n"
+
+
+def test_health_says_that_the_consumer_stalls():
+    """Whoever asks hears that it cannot go on, not why; still with 200, since we do answer."""
+    with serving(stalled=lambda: True) as house, httpx.Client(base_url=house.url) as client:
+        answer = client.get("/health")
+        assert (answer.status_code, "cannot go on" in answer.text) == (200, True)
+        assert client.head("/health").status_code == 200
 
 
 def test_token_becomes_a_cookie(stranger):

@@ -32,8 +32,8 @@ class Guest(Protocol):
 
     Attributes:
         address: whom the connection speaks for: its other end, or whom its PROXY header names.
-        peer: its other end, as a hit may keep it.
-        client: `address`, as a hit may keep it.
+        peer: `address`, as a hit may keep it.
+        client: the same, for hits without a header that tells another.
     """
 
     address: str
@@ -73,8 +73,10 @@ class Admission:
 
     def _who(self, address: str, told: str) -> tuple[str, str, str]:
         source = self._clients.source(address, told)
-        peer, client = self._clients.client(address, b""), self._clients.client(source, b"")
-        return (source, strict.address(peer), strict.address(client)) if self._strict else (source, peer, client)
+        # whoever a load balancer introduces speaks for itself: it is no proxy whose headers are believed
+        client = self._clients.client(source, b"")
+        client = strict.address(client) if self._strict else client
+        return source, client, client
 
     def may_all(self, heads: Sequence[bytes]) -> bool | None:
         """May all of these come in as they are? None: yes, but some are the last of their connections.

@@ -87,8 +87,8 @@ class Connection(asyncio.Protocol):
         head: of the request in work, if that is plain. Empty when nothing has come for a while.
         more: there is something to do behind the answer.
         address: whom it speaks for: its other end, or whom its PROXY header names.
-        peer: its other end, as a hit may keep it.
-        client: `address`, as a hit may keep it.
+        peer: `address`, as a hit may keep it.
+        client: the same, for hits without a header that tells another.
         write: the transport's.
     """
 

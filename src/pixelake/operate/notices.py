@@ -32,7 +32,7 @@ class Notice:
 
 
 def notices(noticed: Callable[[int], Sequence[Noticed]], clock: Clock = SYSTEM) -> Sequence[Notice]:
-    """One notice for each code, the latest first. That the registry cannot be read is one, too.
+    """One notice for each code, the latest first, of what still counts. That the registry cannot be read is one, too.
 
     Args:
         noticed: `Registry.noticed`.
@@ -44,6 +44,8 @@ def notices(noticed: Callable[[int], Sequence[Noticed]], clock: Clock = SYSTEM) 
         return [Notice("error", "registry_unavailable", f"notices cannot be read: {error}", "registry")]
     details: dict[str, list[str]] = {}
     for each in found:
+        if each.code in NOTICES and each.at < clock.now() - NOTICES[each.code].seconds * SECOND:
+            continue
         details.setdefault(each.code, []).append(each.detail)
     return [_notice(code, where) for code, where in details.items()]
 

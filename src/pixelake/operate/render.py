@@ -1,8 +1,9 @@
 """Rows as text: a table for people, CSV and JSON for programs, Parquet for tools."""
 
 import csv
+import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, Final, TextIO
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pixelake.errors import QueryError
+from pixelake.warehouse.rows import rows_of as plain_rows
 
 FORMATS: Final = ("table", "csv", "json", "parquet")
 """What `render` can write."""
@@ -36,13 +38,22 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode()
 
 
+def json_of(row: Mapping[str, Any]) -> str:
+    r"""A row as JSON; all that `inert` writes out as ``\u`` escapes: the same values, in letters that do nothing."""
+    text = _JSON.encode(row).decode()
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(json.dumps(c)[1:-1] if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
 def render(rows: pa.Table, form: str, out: TextIO, binary: BinaryIO) -> None:
     """Write `rows` in one of `FORMATS`; Parquet to `binary`, all others to `out`.
 
     Times are ISO 8601 and UTC where the column is. Decimals are plain numbers
     with all their digits. JSON is an array of objects, a row a line. CSV has a
     header line; text is as it was stored, also where a spreadsheet would take
-    it for a formula; lists, maps and structs are JSON.
+    it for a formula; lists, maps and structs are JSON. What a terminal might
+    obey stands as an escape, in JSON always, in CSV if `out` is a terminal.
 
     Raises:
         QueryError: this format, or Python, has no such value: an interval in Parquet, a year 99999.
@@ -58,8 +69,7 @@ def render(rows: pa.Table, form: str, out: TextIO, binary: BinaryIO) -> None:
 def rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:
     """The rows; maps as dicts. Columns of the same name are numbered, so that none is lost."""
     named = table.rename_columns(_distinct(table.column_names))
-    for batch in named.to_batches():
-        yield from batch.to_pylist(maps_as_pydicts="lossy")
+    return plain_rows(named, "lossy")
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -92,16 +102,17 @@ def plain(value: Any) -> str:
 def _json(rows: pa.Table, out: TextIO) -> None:
     separator = "["
     for row in rows_of(rows):
-        out.write(separator + _JSON.encode(row).decode())
+        out.write(separator + json_of(row))
         separator = ",\n "
     out.write("[]\n" if separator == "[" else "]\n")
 
 
 def _csv(rows: pa.Table, out: TextIO) -> None:
+    shown = inert if out.isatty() else str
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(rows.column_names)
+    writer.writerow(map(shown, rows.column_names))
     for row in rows_of(rows):
-        writer.writerow([plain(value) for value in row.values()])
+        writer.writerow([shown(plain(value)) for value in row.values()])
 
 
 def _table(rows: pa.Table, out: TextIO) -> None:

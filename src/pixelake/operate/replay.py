@@ -8,7 +8,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -23,6 +23,7 @@ from pixelake.transform.raw import Kept, read
 from pixelake.transform.retry import Retry
 from pixelake.warehouse.base import REJECTS, Merger, Outcome, Rejudged
 from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.rows import rows_of as plain_rows
 
 PAGE: Final = 1_000
 """Rejects that are looked up, and events that are written, at once."""
@@ -78,7 +79,8 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The counts by their names."""
-        return asdict(self)
+        counts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: dict(count) if isinstance(count, Counter) else count for name, count in counts.items()}
 
 
 def as_text(report: Report) -> str:
@@ -158,10 +160,11 @@ class Replay:
                 last = sizes[-1]["hit_id"] if sizes else None
 
     def _page(self, rows: Sequence[Row], site: str | None) -> None:
+        near = {row["hit_id"]: row for row in rows}  # mostly the first of a body is on the same page
         elsewhere: dict[str, Kept] = {}
         hits: dict[str, tuple[Hit, dict[str, Row]]] = {}
         for row in rows:
-            kept = self._kept(row, elsewhere)
+            kept = self._kept(row, near, elsewhere)
             if kept.hit is None:
                 self._report.impossible[kept.why] += 1
                 continue
@@ -171,13 +174,13 @@ class Replay:
         if found:
             self._judged(found, site)
 
-    def _kept(self, row: Row, elsewhere: dict[str, Kept]) -> Kept:
+    def _kept(self, row: Row, near: Mapping[str, Row], elsewhere: dict[str, Kept]) -> Kept:
         """The hit of a reject, also if another one has it."""
         kept = read(row["raw"])
         if not kept.see:
             return kept
         if kept.see not in elsewhere:
-            there = named(self._lake, kept.see)
+            there = [near[kept.see]] if kept.see in near else named(self._lake, kept.see)
             elsewhere[kept.see] = read(there[0]["raw"]) if there else Kept(None, "", "the reject that had it is gone")
         first = elsewhere[kept.see]
         return Kept(None, "", "the reject that had it has it no more") if first.see else first
@@ -273,8 +276,8 @@ def _positions(rows: pa.Table) -> list[int]:
 def _by_hit(rows: pa.Table) -> dict[int, dict[str, Row]]:
     """The rows of each hit, by name."""
     found: dict[int, dict[str, Row]] = {}
-    for at, row in zip(_positions(rows), rows.to_pylist(), strict=True):
-        found.setdefault(at, {})[row["hit_id"]] = row
+    for row in plain_rows(rows):
+        found.setdefault(row["position"], {})[row["hit_id"]] = row
     return found
 
 

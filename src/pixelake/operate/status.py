@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.errors import LakeUnavailable
 from pixelake.operate.notices import Notice
-from pixelake.stream.base import Extent, Partition, Position, Watcher
+from pixelake.stream.base import GROUP, Extent, Partition, Position, Watcher
 from pixelake.warehouse.lake import LakeReader
 
 LOOKS: Final = 3
@@ -118,10 +119,13 @@ def status(lake: LakeReader, stream: Watcher, clock: Clock = SYSTEM) -> Status:
     """The status now, beside a running server or without one.
 
     Raises:
-        LakeUnavailable: the lake cannot be read.
+        LakeUnavailable: the lake cannot be read; the error tells how much waits for it, and since when.
         StreamError: the stream cannot be read.
     """
-    found = _look(lake, stream, clock)
+    try:
+        found = _look(lake, stream, clock)
+    except LakeUnavailable as error:
+        raise LakeUnavailable(f"{error}; {_uncommitted(stream, clock)}", error.hint) from error
     for _ in range(LOOKS):
         if found.hits_hold and found.outcomes_hold:
             break  # else: hits may have been settled and let go between the two readings
@@ -163,6 +167,15 @@ def _look(lake: LakeReader, stream: Watcher, clock: Clock) -> Status:
             if each.lost_behind is not None
         },
     )
+
+
+def _uncommitted(stream: Watcher, clock: Clock) -> str:
+    """What is known of the hits that wait, without the lake: what the consumer has not committed."""
+    committed = stream.committed(GROUP)
+    waiting = {each.partition: _waiting(each, committed.get(each.partition, 0)) for each in stream.extents()}
+    count = sum(len(places) for ranges in waiting.values() for places in ranges)
+    age = _oldest_age(stream, {name: places[0].start for name, places in waiting.items() if places}, clock)
+    return f"{count:,} hits wait, the oldest for {age:.0f} s" if count else "no hits wait"
 
 
 def _waiting(held: Extent, settled: Position) -> Sequence[range]:

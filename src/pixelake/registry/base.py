@@ -55,20 +55,29 @@ class Advice(NamedTuple):
         level: ``error``: the figures are wrong until somebody acts; ``warning``: somebody should look.
         text: what is wrong, with ``{detail}`` for where.
         setting: the one to set; empty if it is none.
+        seconds: how long it is told after it was last so.
     """
 
     level: str
     text: str
     setting: str
+    seconds: float = 86_400.0
 
 
 UNDECLARED_PROXY: Final = "undeclared_proxy"
+STALLED: Final = "consumer_stalled"
 NOTICES: Final[Mapping[str, Advice]] = {
     UNDECLARED_PROXY: Advice(
         "error",
         "forwarding headers come from {detail} and are not believed, so that everybody has the address of the sender:"
         " if that is a proxy of yours, name it in trusted_proxies",
         "trusted_proxies",
+    ),
+    STALLED: Advice(
+        "error",
+        "the consumer cannot go on: {detail}. The pixel does; nothing is lost as long as its disk has room",
+        "",
+        seconds=8.0,
     ),
 }
 """Code -> what it means."""

@@ -7,7 +7,7 @@ said here.
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pixelake.hit import Hit
 
@@ -16,6 +16,9 @@ Partition = str
 
 Position = int
 """Place of a hit in its partition, from 1 on, without gaps."""
+
+GROUP: Final = "consume"
+"""The group of readers whose commits settle the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +122,8 @@ class Watcher(Protocol):
 
     def received_at(self, partition: Partition, position: Position) -> int | None:
         """When that hit was received (µs UTC), or None if it is held no longer."""
+        ...
+
+    def committed(self, group: str) -> Mapping[Partition, Position]:
+        """How far a group of readers has committed; without partitions of which it never did."""
         ...

@@ -2,8 +2,10 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import structlog
 
@@ -80,6 +82,20 @@ class Committed:
                 " position INTEGER NOT NULL, PRIMARY KEY(readers, partition)) WITHOUT ROWID"
             )
         return self._database
+
+
+def look(stream: Path, group: str) -> Mapping[Partition, Position]:
+    """The positions of a group, beside whoever commits. Nothing if there is no file, or none that can be read."""
+    path = stream / "groups.sqlite"
+    if not path.exists():
+        return {}
+    try:
+        # not ``mode=ro``: without a writer beside it that cannot read a WAL
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as database:
+            query = "SELECT partition, position FROM positions WHERE readers = ?"
+            return dict(database.execute(query, (group,)))
+    except segment.FAILURES:
+        return {}
 
 
 def _put(database: sqlite3.Connection, rows: list[tuple[str, Partition, Position]]) -> None:

@@ -39,6 +39,10 @@ class MemoryStream:
         log = self._logs.get(partition)
         return log.hits[position - 1].received_at if log and 0 < position <= len(log.hits) else None
 
+    def committed(self, group: str) -> Mapping[Partition, Position]:
+        """How far a group of readers has committed."""
+        return dict(self._committed.get(group, {}))
+
 
 class MemoryWriter:
     """See `pixelake.stream.base.Writer`."""

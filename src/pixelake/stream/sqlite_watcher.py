@@ -2,12 +2,12 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from pixelake.errors import StreamError
-from pixelake.stream import mend, segment
+from pixelake.stream import groups, mend, segment
 from pixelake.stream.base import Extent, Partition, Position
 
 T = TypeVar("T")
@@ -31,6 +31,10 @@ class SqliteWatcher:
     def received_at(self, partition: Partition, position: Position) -> int | None:
         """When the commit of that hit began (µs UTC), or None if it is held no longer."""
         return self._look(self._stream / partition, lambda folder: _received_at(folder, position))
+
+    def committed(self, group: str) -> Mapping[Partition, Position]:
+        """How far a group of readers has committed. A damaged file says nothing: its next writer sets it aside."""
+        return groups.look(self._stream, group)
 
     def _look(self, folder: Path, ask: Callable[[Path], T]) -> T | None:
         """Ask again if a segment was rolled, unlinked or set aside while we looked."""

@@ -58,9 +58,9 @@ class Judge:
         """The outcome, or the name of the error: the error itself would hold what we failed with in the memory."""
         try:
             return retry(partial(self._judge, batch))
-        except (*BROKEN, Stopped):
+        except (*BROKEN, Stopped, KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever else fails is the fault of some hit
+        except BaseException as error:  # noqa: BLE001 - whatever else fails, also in Rust, is the fault of some hit
             return type(error).__name__
 
     def _judge(self, batch: Batch) -> Outcome:

@@ -54,7 +54,9 @@ def poisoned(batch: Batch, error: str, rules: Rules) -> Outcome:
     fault = Fault("poison", "", error)
     try:
         raw = raw_json(hit, rules, anonymous=True)
-    except Exception:  # noqa: BLE001 - whatever failed for this hit may fail here again
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - whatever failed for this hit may fail here again
         raw = bare_json(hit)
     rejected = Rejected(batch.ids[0], position, hit, "", None, True, (fault,), raw)
     at = {batch.partition: position}

@@ -273,6 +273,7 @@ class UsualReader:
     def _parted(self, hits: Sequence[Hit]) -> list[_Way]:
         """The hits that may be usual, in parts. Each step here is a hundredth of what a hit costs."""
         found: list[_Way] = []
+        longest = self._rules.max_field // 3  # a byte that cannot be decoded becomes three letters
         ways, known, heads = self._ways, self._heads.young.get, self._heads
         first, start_of_first, method_of_first = next((way + b"?", len(way) + 1, ways[way]) for way in ways)
         for at, hit in enumerate(hits):
@@ -290,6 +291,8 @@ class UsualReader:
             if name > 0 and head[name - 1 : name + 1] in _REFERER:
                 stop = head.find(b"\r\n", name)
                 referer, block = head[name + 9 : stop], head[end + 2 : name] + head[stop + 2 : -2]
+                if len(referer) > longest:
+                    continue
             else:
                 referer, block = b"", head[end + 2 : -2]
             about = known(block) or heads[block]

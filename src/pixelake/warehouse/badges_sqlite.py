@@ -48,7 +48,7 @@ create table if not exists positions (
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 """Primary result codes that no second attempt changes."""
 _EVENT: Final = "badge"
-_COLUMNS: Final = ("partition", "position", "site", "event", "method", "bot", "duplicate")
+_COLUMNS: Final = ("partition", "position", "site", "event", "method", "bot", "duplicate", "prefetch", "proxy")
 
 
 class Loads(NamedTuple):

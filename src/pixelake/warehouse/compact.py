@@ -11,7 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -152,7 +152,7 @@ def _fill(file: IO[bytes], table: DeltaWriter, job: Job, written: layout.Extent)
 
 
 def _groups(table: DeltaWriter, job: Job) -> Iterator[pa.Table]:
-    """Row groups, each in the order of time; by and large so are all, as files of one hour follow each other."""
+    """Row groups, by and large in the order of time, as files of one hour follow each other."""
     limits = LIMITS[table.log.folder.name]
     waiting: list[pa.Table] = []
     for part in _parts(table, job):
@@ -180,8 +180,9 @@ def _parts(table: DeltaWriter, job: Job) -> Iterator[pa.Table]:
 
 def _ordered(parts: Sequence[pa.Table]) -> pa.Table:
     whole = pa.concat_tables(parts).unify_dictionaries()
-    order = pc.sort_indices(whole, sort_keys=[("received_at", "ascending"), ("position", "ascending")])
-    return whole.take(order)
+    chunks: Any = whole["partition"].chunks  # dictionaries cannot be sorted, and any order of the partitions will do
+    keys = pa.table({"partition": pa.chunked_array([each.indices for each in chunks]), "position": whole["position"]})
+    return whole.take(pc.sort_indices(keys, sort_keys=[("partition", "ascending"), ("position", "ascending")]))
 
 
 def packed(table: DeltaWriter, job: Job, adds: Sequence[AddAction]) -> Packed:

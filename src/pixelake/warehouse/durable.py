@@ -74,7 +74,8 @@ def reported(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         hint = getattr(error, "hint", "look at the disk")
-        raise LakeUnavailable(f"cannot {what}: {error.strerror or error}", hint) from error
+        said = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else error.strerror or error
+        raise LakeUnavailable(f"cannot {what}: {said}", hint) from error
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from pixelake.stream.base import Partition, Position
 from pixelake.warehouse.base import Outcome
 from pixelake.warehouse.files_place import Fill, View
 from pixelake.warehouse.fresh import above
+from pixelake.warehouse.rows import rows_of
 
 EVENTS_PREFIX: Final = "events"
 ERRORS_PREFIX: Final = "errors"
@@ -48,7 +49,7 @@ def write_json(rows: pa.Table, file: IO[bytes]) -> None:
     Times are text as in RFC 3339, amounts numbers, `properties` an object of arrays; what is null is left out.
     """
     for start in range(0, rows.num_rows, MEMBER_ROWS):
-        lines = _ENCODER.encode_lines([_bare(row) for row in rows.slice(start, MEMBER_ROWS).to_pylist()])
+        lines = _ENCODER.encode_lines([_bare(row) for row in rows_of(rows.slice(start, MEMBER_ROWS))])
         file.write(gzip.compress(lines, GZIP_LEVEL, mtime=0))
 
 

@@ -37,7 +37,9 @@ def read(table: Place) -> int:
         return int(msgspec.json.decode(path.read_bytes())["version"])
     except FileNotFoundError:
         return NONE
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except OSError as error:
+        raise LakeUnavailable(f"cannot read {path}: {error.strerror or error}", "look at the disk") from error
+    except (KeyError, TypeError, ValueError) as error:
         raise LakeUnavailable(
             f"cannot read {path}: {error}", "restore it from a backup; without it, a damaged lake may lose old hits"
         ) from error

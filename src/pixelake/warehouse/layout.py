@@ -11,8 +11,9 @@ packed, sorted by site first                                 25.0   1.7
 packed at level 19                                           -10%    41
 ==========================================================  =====  ====
 
-Time and position grow together, so that in their order they take next to
-nothing; sorted by site they take more than all that a site's rows share saves.
+Of one partition time, position and name grow together, so that in their order
+they take next to nothing (of a name 0.06 bytes, 2 where partitions alternate);
+sorted by site they take more than all that a site's rows share saves.
 """
 
 import re
@@ -65,7 +66,8 @@ FRESH: Final = Style(1, (*RANDOM, "ip"))
 
 def packed(sample: pa.Table) -> Style:
     """How rows like these take the least room."""
-    distinct = [name for name in _texts(sample.schema) if _is_mostly_distinct(sample[name])]
+    others = (name for name in _texts(sample.schema) if name not in NAMES)
+    distinct = [name for name in others if _is_mostly_distinct(sample[name])]
     return Style(9, distinct)
 
 

@@ -20,8 +20,8 @@ from fsspec import AbstractFileSystem
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from pixelake.errors import LakeUnavailable
-from pixelake.warehouse.place import one_line
+from pixelake.errors import LakeUnavailable, LakeUnreachable
+from pixelake.warehouse.place import code, one_line
 
 TIMEOUT: Final = "30s"
 """Of one request. A large file goes in parts, a request each."""
@@ -40,14 +40,26 @@ HINT: Final = (
     "look at the bucket, at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL, and the network"
 )
 
+BUSY: Final = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
+"""Codes of S3's that may be gone when one asks again."""
+
 _ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_BUCKET: Final = "<Code>NoSuchBucket</Code>"
 
 
 class StoreError(OSError):
-    """An object store did not do what it was asked. `hint` says where to look."""
+    """An object store did not do what it was asked. `hint` says where to look.
+
+    Attributes:
+        is_refusal: whether it answered that it will not; else it may be asked again.
+    """
 
     hint = HINT
+
+    def __init__(self, said: object) -> None:
+        super().__init__(one_line(said))
+        found = code(said)
+        self.is_refusal = bool(found) and found not in BUSY
 
 
 @contextmanager
@@ -62,10 +74,10 @@ def _reported() -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         if _NO_BUCKET in str(error):  # else a lake whose bucket is gone would look like an empty one
-            raise StoreError(one_line(error)) from None
+            raise StoreError(error) from None
         raise FileNotFoundError(one_line(error)) from None
     except (BaseError, OSError, ValueError) as error:
-        raise StoreError(one_line(error)) from None
+        raise StoreError(error) from None
 
 
 class ObjectPath:
@@ -173,13 +185,15 @@ class ObjectPath:
         """Return if the bucket is there and lets us look into it.
 
         Raises:
-            LakeUnavailable: it is not, or does not.
+            LakeUnreachable: nobody answers, or only that he is busy.
+            LakeUnavailable: it is not there, or does not let us in.
         """
         try:
             with _reported():
                 self._bucket.store.list_with_delimiter(f"{self._key}/_delta_log")
         except OSError as error:
-            raise LakeUnavailable(f"cannot open the lake {self}: {error}", HINT) from None
+            kind = LakeUnavailable if getattr(error, "is_refusal", True) else LakeUnreachable
+            raise kind(f"cannot open the lake {self}: {error}", HINT) from None
 
 
 class Bucket:

@@ -46,6 +46,7 @@ class Remote(Protocol):
         """Return if we are let in.
 
         Raises:
+            LakeUnreachable: nobody tells.
             LakeUnavailable: we are not, or it is not there.
         """
         ...
@@ -93,6 +94,12 @@ def one_line(error: object) -> str:
     found = _FAULT.search(text)
     words = ": ".join(filter(None, found.groups())) if found else text
     return " ".join(words.split())[:LONGEST]
+
+
+def code(error: object) -> str:
+    """The code in what a server of S3's answered; empty if nobody did."""
+    found = _FAULT.search(str(error))
+    return found[1] if found else ""
 
 
 def absolute(place: Place) -> Place:

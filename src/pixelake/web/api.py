@@ -23,6 +23,7 @@ from starlette.responses import Response
 from pixelake import __version__
 from pixelake.errors import PixelakeError, QueryError
 from pixelake.warehouse.questions import EARLIEST, LATEST, MAX_BUCKETS
+from pixelake.warehouse.rows import rows_of
 from pixelake.web.answers import Answers
 from pixelake.web.auth import HEADERS, Guard, gate
 from pixelake.web.charts import CHARTS
@@ -38,6 +39,8 @@ STATUS_SECONDS: Final = 1.0
 TOKEN: Final = "access_token"  # noqa: S105 the name of the secret, not the secret
 QUESTIONS: Final = {chart.question: chart.kind for chart in CHARTS if chart.question != "now"}
 """The named questions that the API answers, those of the charts, with the kind of their panel."""
+
+STALLED: Final = "ok, but the consumer cannot go on: `pixelake status` says why\n"
 
 
 class _Parameters(BaseModel):
@@ -144,7 +147,7 @@ class _Service:
         end = period.end or datetime.now(UTC)
         start = period.start or end - DAY
         table = self.sources.questions.question(name, period.site, start=start, end=end, **period.more())
-        return Answer(question=name, site=period.site, start=start, end=end, rows=table.to_pylist())
+        return Answer(question=name, site=period.site, start=start, end=end, rows=list(rows_of(table)))
 
     async def sites(self, find: Find) -> Found:
         """The sites that match, busiest first."""
@@ -175,7 +178,7 @@ def create(sources: Sources, hosts: Iterable[str] = ()) -> FastAPI:
 
     app = FastAPI(title="pixelake", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.feed = service.feed
-    app.include_router(_pages())
+    app.include_router(_pages(service))
     app.include_router(_lake_routes(service), prefix="/api/v1")
     app.include_router(_live_routes(service), prefix="/api/v1")
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -187,12 +190,14 @@ def create(sources: Sources, hosts: Iterable[str] = ()) -> FastAPI:
     return app
 
 
-def _pages() -> APIRouter:
+def _pages(service: _Service) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> PlainTextResponse:
-        return PlainTextResponse("ok\n")
+        # 200 in any case: to start us again helps nobody. Why it is, strangers are not told.
+        stalled = await service.answers.get("stalled", service.sources.stalled, STATUS_SECONDS)
+        return PlainTextResponse(STALLED if stalled else "ok\n")
 
     @routes.get("/")
     async def page() -> FileResponse:

@@ -86,6 +86,7 @@ class Sources:
         status: both sums and the delays, by the names that ``status --json`` has.
         collect_url: how the pixel is reached from outside.
         snippet: the tag to paste into a page.
+        stalled: whether the consumer cannot go on just now, because the lake, say, is away.
     """
 
     questions: Questions
@@ -94,3 +95,4 @@ class Sources:
     status: Callable[[], Mapping[str, Any]]
     collect_url: str
     snippet: str
+    stalled: Callable[[], bool] = lambda: False

@@ -22,7 +22,8 @@ from (
     bot,
     duplicate,
     coalesce(user_id, earlier.visitor_before, visitor_id) as person,
-    not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD' as is_person
+    not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
+      and not coalesce(prefetch, false) and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy') as is_person
   from events left join earlier using (visitor_id)
   where received_at >= $start and received_at < $end
     and concat(year, month, day, hour) between $first_hour and $last_hour

@@ -20,6 +20,7 @@ where received_at >= $start and received_at < $end
   and site = coalesce($site, site)
   and event = 'pageview' and path is not null
   and not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
+  and not coalesce(prefetch, false) and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy')
 group by 1
 order by 2 desc, 3 desc, 1
 limit $limit

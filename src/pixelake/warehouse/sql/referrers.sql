@@ -21,6 +21,7 @@ where received_at >= $start and received_at < $end
   and event = 'pageview'
   and (referrer_host is null or host is null or referrer_host <> regexp_replace(host, '^www\.', ''))
   and not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
+  and not coalesce(prefetch, false) and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy')
 group by 1
 order by 3 desc, 2 desc, 1
 limit $limit

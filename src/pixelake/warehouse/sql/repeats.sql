@@ -33,6 +33,7 @@ said as (
     and concat(year, month, day, hour) between $first_hour and $last_hour
     and site = coalesce($site, site)
     and not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
+    and not coalesce(prefetch, false) and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy')
 )
 select page as value, event, count(*) as hits, count(*) filter (is_repeat) as repeats
 from (

@@ -19,6 +19,8 @@ def load(name: str, folder: Path | None = None) -> str:
     if folder is not None:
         path = folder / name
         try:
+            if path.exists() and not path.is_file():
+                raise SettingsError(f"{path} is no file", "put a text file there, or nothing")
             return path.read_text(encoding="utf-8")
         except FileNotFoundError:
             pass
