@@ -18,6 +18,7 @@ from pixelake.stream.sqlite import SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
 from pixelake.stream.sqlite_watcher import SqliteWatcher
 from tests.hits import append, drain, hits, numbers
+from tests.sinks import eventually
 
 
 @pytest.fixture
@@ -96,6 +97,7 @@ def test_settled_and_old_is_forgotten(folder: Path) -> None:
     def held() -> list[int]:
         return [int(path.stem) for path in segment.segments(folder / name)]
 
+    eventually(lambda: held() == [1, 4, 7, 10])  # the next segment is made behind the answer
     hands.time = 50
     reader.commit({name: 9})
     assert held() == [1, 4, 7, 10], "too young"
