@@ -116,11 +116,11 @@ class Decoder:
     def _others(self, batch: Batch, ids: Sequence[str], usual: Usual | None, policies: Policies) -> tuple[_Others, int]:
         """What the other hits say, and how many hits, usual ones too, there is memory for."""
         others = _Others([], [], [])
-        sizes = {}
+        sizes: Mapping[int, Size] = {}
         if usual:
-            if len(usual.ways) == len(batch.hits) and not usual.size(batch.hits).is_much:
+            if len(usual.parts.at) == len(batch.hits) and not usual.size(batch.hits).is_much:
                 return others, len(batch.hits)
-            sizes = {way[0]: usual.size_of(row, batch.hits) for row, way in enumerate(usual.ways)}
+            sizes = usual.sizes(batch.hits)
         total = NO_SIZE
         for at, (hit, hit_id, position) in enumerate(zip(batch.hits, ids, batch.positions, strict=True)):
             known = sizes.get(at)

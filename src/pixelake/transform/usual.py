@@ -10,8 +10,9 @@ secret, a fault, an objection to being tracked) is left to
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate, chain
-from typing import Any, Final, NamedTuple, TypeAlias
+from functools import lru_cache, reduce
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,7 +46,6 @@ _pc: Any = pc  # its stubs do not fit together
 _SITE, _EVENT, _URL, _REFERRER, _CONSENT = (AT[name] for name in ("site", "event", "url", "referrer", "consent"))
 _CHECKED: Final = frozenset(AT[column] for column, _ in CHECKS)
 _ESCAPED: Final = re.compile(b"[%+]")
-_REFERER: Final = (b"\nR", b"\nr")
 _PAGEVIEW: Final = "pageview"
 
 
@@ -63,9 +63,7 @@ _NOTHING: Final = Field(NOTHING, "", None)
 
 
 class Fields:
-    """Numbers for fields of queries that come again and again, bounded in bytes. Two generations, as `Memory` has.
-
-    A number holds until `begin` is called again.
+    """What fields of queries say that come again and again, bounded in bytes. Two generations, as `Memory` has.
 
     Args:
         read: what a field says; pure.
@@ -74,23 +72,12 @@ class Fields:
     def __init__(self, read: Callable[[bytes], Field]) -> None:
         self._read = read
         self._left = MEMORY
-        self._young: dict[bytes, int] = {}
-        self._old: dict[bytes, int] = {}
-        self._said: list[Field] = []
-        self._said_before: list[Field] = []
-        self._passing: list[Field] = []
-        """What is not remembered; its numbers are negative."""
+        self._young: dict[bytes, Field] = {}
+        self._old: dict[bytes, Field] = {}
         self._taken: dict[bytes, int] = {}
 
-    def begin(self) -> None:
-        """A new batch."""
-        self._passing = []
-        if self._left < 0:
-            self._old, self._said_before = self._young, self._said
-            self._young, self._said, self._taken, self._left = {}, [], {}, MEMORY
-
-    def numbers(self, fields: Sequence[bytes]) -> list[int]:
-        """A number for each field; the same field may have two in a batch if it is not remembered."""
+    def said(self, fields: Sequence[bytes]) -> list[Field]:
+        """What each field says."""
         found: list[Any] = list(map(self._young.get, fields))
         at = 0
         for _ in range(found.count(None)):
@@ -98,30 +85,46 @@ class Fields:
             found[at] = self._learn(fields[at])
         return found
 
-    def __getitem__(self, number: int) -> Field:
-        """What the field of a number says."""
-        return self._said[number] if number >= 0 else self._passing[-1 - number]
-
-    def _learn(self, field: bytes) -> int:
-        number = self._young.get(field)
-        if number is not None:
-            return number
-        before = self._old.get(field)
-        said = self._read(field) if before is None else self._said_before[before]
+    def _learn(self, field: bytes) -> Field:
+        said = self._old.get(field) or self._read(field)
+        if len(field) > LONGEST:
+            return said
         name = field.partition(b"=")[0]
         taken = self._taken.get(name, 0)
-        if taken >= QUOTA or len(field) > LONGEST or self._left < 0:
-            self._passing.append(said)
-            return -len(self._passing)
-        self._taken[name] = taken + 1
-        self._left -= len(field) + EACH
-        self._said.append(said)
-        number = self._young[field] = len(self._said) - 1
-        return number
+        if taken < QUOTA:
+            if self._left < 0:
+                self._old, self._young, self._taken, self._left, taken = self._young, {}, {}, MEMORY, 0
+            self._taken[name] = taken + 1
+            self._left -= len(field) + EACH
+            self._young[field] = said
+        return said
 
 
-_Way: TypeAlias = tuple[int, str, bytes, bytes, Head]
-"""A hit that may be usual: its place among the hits, method, query, Referer, and the other header lines."""
+class _Parts(NamedTuple):
+    """Hits that may be usual, in parts: Arrow arrays of a row each.
+
+    Attributes:
+        at: place among the hits.
+        way: codes of `methods`.
+        query: bytes.
+        referer: bytes; null if there is none.
+        about: codes of `heads`.
+        methods: by code.
+        heads: by code.
+    """
+
+    at: Any
+    way: Any
+    query: Any
+    referer: Any
+    about: Any
+    methods: Sequence[str | None]
+    heads: Sequence[Head | None]
+
+    def only(self, usual: Any) -> "_Parts":
+        """The rows that are."""
+        at, way, query, referer, about = (each.filter(usual) for each in self[:5])
+        return self._replace(at=at, way=way, query=query, referer=referer, about=about)
 
 
 class _Said(NamedTuple):
@@ -152,14 +155,14 @@ class Usual(NamedTuple):
     """Hits that are usual, and what they say.
 
     Attributes:
-        ways: each of them.
+        parts: each of them.
         native: column -> what is said of it.
         properties: row -> name -> its values.
         pages: of the rows, by code.
         sites: likewise.
     """
 
-    ways: Sequence[_Way]
+    parts: _Parts
     native: Mapping[int, _Said]
     properties: Mapping[int, Mapping[str, Sequence[str]]]
     pages: tuple[Coded, Sequence[Page]]
@@ -168,11 +171,18 @@ class Usual(NamedTuple):
     def size(self, hits: Sequence[Hit]) -> Size:
         """What they take together; `hits` are those that were sorted."""
         fields = sum(map(len, self.properties.values()))
-        return Size(len(self.ways), 2 * fields, sum(map(len, [hits[way[0]].head for way in self.ways])))
+        return Size(len(self.parts.at), 2 * fields, sum(map(len, [hits[at].head for at in self.at])))
 
-    def size_of(self, row: int, hits: Sequence[Hit]) -> Size:
-        """What one of them takes. Of a property there is the name too; of columns there is a fixed number."""
-        return Size(1, 2 * len(self.properties.get(row, ())), len(hits[self.ways[row][0]].head))
+    def sizes(self, hits: Sequence[Hit]) -> Mapping[int, Size]:
+        """Place -> what that one takes. Of a property there is the name too; of columns there is a fixed number."""
+        fields = self.properties
+        return {at: Size(1, 2 * len(fields.get(row, ())), len(hits[at].head)) for row, at in enumerate(self.at)}
+
+    @property
+    def at(self) -> Sequence[int]:
+        """The place of each among the hits."""
+        places: Sequence[int] = self.parts.at.to_pylist()
+        return places
 
 
 class UsualReader:
@@ -197,18 +207,17 @@ class UsualReader:
 
     def sort(self, hits: Sequence[Hit]) -> Usual | None:
         """Those of the hits that are usual; None if none is."""
-        self._fields.begin()
-        ways = self._parted(hits)
-        while ways:
-            read = self._read(ways)
+        parts = self._parted(hits)
+        while len(parts.at):
+            read = self._read(parts)
             if isinstance(read, Usual):
                 return read
-            ways = [way for row, way in enumerate(ways) if row not in read]
+            parts = parts.only(pa.array([row not in read for row in range(len(parts.at))]))
         return None
 
     def columns(self, usual: Usual, batch: Batch, ids: Sequence[str]) -> Columns:
         """The columns of `pixelake.transform.decode.COLUMNS`, and those that are read from heads and pages."""
-        ats, methods, _, _, about = zip(*usual.ways, strict=True)
+        parts, ats = usual.parts, usual.at
         found = Columns(len(ats))
         everything = len(ats) == len(batch.hits)
         hits = batch.hits if everything else [batch.hits[at] for at in ats]
@@ -220,12 +229,13 @@ class UsualReader:
         peers = [hit.peer for hit in hits]
         _put(found, "proxied", [False] if clients == peers else [a != b for a, b in zip(clients, peers, strict=True)])
         _put(found, "source", [hit.source for hit in hits])
-        _put(found, "method", methods)
+        found.put_coded(Coded(parts.way, len(parts.methods)), ("method",), [(method,) for method in parts.methods])
         found.put_constant("dialect", self._name)
-        found.put_constant("anonymous", False)
-        heads, abouts = by_identity(about)
-        heads.memos = [about.memo for about in abouts]
-        found.put_parts(heads, abouts, HEAD_PARTS)
+        found.put_constant("anonymous", value=False)
+        known = parts.about.dictionary_encode()  # of the heads some may be of other hits alone
+        heads = [parts.heads[code] for code in known.dictionary.to_pylist()]
+        coded = Coded(known.indices, len(heads), [head.memo for head in heads])
+        found.put_parts(coded, heads, HEAD_PARTS)
         self._put_said(found, usual)
         return found
 
@@ -270,46 +280,48 @@ class UsualReader:
             found.put("consent", told)
         found.put("properties", [properties.get(row, EMPTY) for row in range(found.rows)])
 
-    def _parted(self, hits: Sequence[Hit]) -> list[_Way]:
-        """The hits that may be usual, in parts. Each step here is a hundredth of what a hit costs."""
-        found: list[_Way] = []
+    def _parted(self, hits: Sequence[Hit]) -> _Parts:
+        """The hits that may be usual, in parts."""
+        head = pa.array([hit.head for hit in hits], pa.binary())
+        # each line of the head is here without its last byte, and begins with that of the line before it
+        line, lines = _cut(head, b"\r")
+        way, rest = _cut(line, b"?")
+        query, version = _cut(rest, b" ", reverse=True)
+        before, behind = _cut(lines, b"\nReferer: ")
+        if behind.null_count:
+            other_before, other = _cut(lines, b"\nreferer: ")
+            before, behind = _pc.if_else(behind.is_valid(), before, other_before), _pc.coalesce(behind, other)
+        referer, after = _cut(behind, b"\r")
+        ways = way.dictionary_encode()
+        methods = [self._ways.get(each) for each in ways.dictionary.to_pylist()]
+        blocks = _pc.binary_join_element_wise(before, after.fill_null(b""), b"").dictionary_encode()
+        heads = [self._heads[block] for block in blocks.dictionary.to_pylist()]
+        parts = _Parts(
+            pa.array(range(len(hits)), pa.int32()), ways.indices, query, referer, blocks.indices, methods, heads
+        )
         longest = self._rules.max_field // 3  # a byte that cannot be decoded becomes three letters
-        ways, known, heads = self._ways, self._heads.young.get, self._heads
-        first, start_of_first, method_of_first = next((way + b"?", len(way) + 1, ways[way]) for way in ways)
-        for at, hit in enumerate(hits):
-            head = hit.head
-            end = head.find(b"\r\n")
-            if head.startswith(first):
-                start, method = start_of_first, method_of_first
-            else:
-                start = head.find(b"?", 0, end) + 1
-                method = ways.get(head[: start - 1], "") if start else ""
-            if not method or end > LONGEST_LINE or hit.body:
-                continue
-            # the Referer stands apart, since it differs from page to page
-            name = head.find(b"eferer: ", end) - 1
-            if name > 0 and head[name - 1 : name + 1] in _REFERER:
-                stop = head.find(b"\r\n", name)
-                referer, block = head[name + 9 : stop], head[end + 2 : name] + head[stop + 2 : -2]
-                if len(referer) > longest:
-                    continue
-            else:
-                referer, block = b"", head[end + 2 : -2]
-            about = known(block) or heads[block]
-            if about is not None:
-                found.append((at, method, head[start : head.rfind(b" ", start, end)], referer, about))
-        return found
+        usual = [
+            version.is_valid(),
+            _pc.starts_with(lines, b"\n").fill_null(False),
+            _pc.starts_with(after, b"\n").fill_null(True),
+            pa.array([method is not None for method in methods]).take(ways.indices),
+            pa.array([head is not None for head in heads]).take(blocks.indices),
+            _pc.less_equal(_pc.binary_length(line), LONGEST_LINE),
+            _pc.less_equal(_pc.binary_length(referer), longest).fill_null(True),
+            pa.array([not hit.body for hit in hits]),
+        ]
+        chosen = reduce(_pc.and_, usual)
+        return parts if _pc.all(chosen).as_py() else parts.only(chosen)
 
-    def _read(self, ways: Sequence[_Way]) -> Usual | frozenset[int]:
+    def _read(self, parts: _Parts) -> Usual | frozenset[int]:
         """What these hits say, a row each; or the rows that are not usual after all."""
-        splits = [way[2].split(b"&") for way in ways]
-        lengths = list(map(len, splits))
-        if max(lengths) > MOST_FIELDS:
-            return frozenset(row for row, length in enumerate(lengths) if length > MOST_FIELDS)
-        known = indices(self._fields.numbers(list(chain.from_iterable(splits)))).dictionary_encode()
-        fields = list(map(self._fields.__getitem__, known.dictionary.to_pylist()))
-        codes = known.indices
-        rows = _pc.list_parent_indices(pa.ListArray.from_arrays(indices(accumulate(lengths, initial=0)), codes))
+        lists = _pc.split_pattern(parts.query, b"&")
+        lengths = _pc.list_value_length(lists)
+        if _pc.max(lengths).as_py() > MOST_FIELDS:
+            return frozenset(_pc.indices_nonzero(_pc.greater(lengths, MOST_FIELDS)).to_pylist())
+        known = lists.flatten().dictionary_encode()
+        fields, codes = self._fields.said(known.dictionary.to_pylist()), known.indices
+        rows = _pc.list_parent_indices(lists)
         # a place for each column and each property; what is none of these comes last
         names = dict.fromkeys(field.name for field in fields if field.place == PROPERTY)
         places = {name: len(AT) + number for number, name in enumerate(names)}
@@ -331,13 +343,13 @@ class UsualReader:
             chosen = _pc.greater_equal(at, len(AT))
             for row, code in zip(rows.filter(chosen).to_pylist(), codes.filter(chosen).to_pylist(), strict=True):
                 properties.setdefault(row, {})[fields[code].name] = (fields[code].value,)
-        return self._placed(ways, native, properties)
+        return self._placed(parts, native, properties)
 
     def _placed(
-        self, ways: Sequence[_Way], said: Mapping[int, _Said], properties: Mapping[int, Mapping[str, Sequence[str]]]
+        self, parts: _Parts, said: Mapping[int, _Said], properties: Mapping[int, Mapping[str, Sequence[str]]]
     ) -> Usual | frozenset[int]:
         """Page and site of each hit, which may come from its Referer."""
-        rows = len(ways)
+        rows = len(parts.at)
         odd: set[int] = set()
         if known := self._rules.schemas.known:
             events = dict(said[_EVENT].each()) if _EVENT in said else {}
@@ -347,12 +359,12 @@ class UsualReader:
         if pages is None or sites is None:
             page_of: list[Any] = [None] * rows if _URL not in said else _values(said[_URL], rows)
             site_of: list[Any] = [None] * rows if _SITE not in said else _values(said[_SITE], rows)
-            for row, way in enumerate(ways):
+            for row, referer in enumerate(parts.referer.to_pylist()):
                 page, site = page_of[row], site_of[row]
                 if page is not None and (site or page.host):
                     site_of[row] = site or page.host
                     continue
-                referring = self._referers[way[3]] if way[3] else NO_PAGE
+                referring = self._referers[referer] if referer else NO_PAGE
                 if referring is None:
                     odd.add(row)
                     continue
@@ -362,7 +374,7 @@ class UsualReader:
                 pages, sites = by_identity(page_of), _by_text(site_of)
         if odd or pages is None or sites is None:
             return frozenset(odd)
-        return Usual(ways, said, properties, pages, sites)
+        return Usual(parts, said, properties, pages, sites)
 
     def _field(self, field: bytes) -> Field:
         """What a field says."""
@@ -406,13 +418,33 @@ class UsualReader:
 
     def _head(self, block: bytes) -> Head | None:
         """What header lines say; None if that is not usual."""
-        head = read_head(block, self._rules.max_field, self._rules.secrets)
+        head = read_head(block[1:-2], self._rules.max_field, self._rules.secrets)
         return None if head.faults or head.objects or head.referer is not None else head
 
     def _referer(self, sent: bytes) -> Page | None:
         """The page that a Referer tells; None if that is not usual."""
         referer = self._rules.secrets.text(text(sent.strip()))
         return None if len(referer) > self._rules.max_field else referring_page(referer, self._rules.kept_query)
+
+
+def _cut(texts: Any, at: bytes, *, reverse: bool = False) -> tuple[Any, Any]:
+    """What is before and behind the first (or last) of these bytes; what has none is whole, and null behind."""
+    if texts.null_count:
+        texts = texts.fill_null(b"")
+    parted = _pc.split_pattern(texts, at, max_splits=1, reverse=reverse)
+    lengths = _pc.list_value_length(parted)
+    bounds = _pc.min_max(lengths)
+    if bounds["min"].as_py() == bounds["max"].as_py() == 2:
+        flat, rows = parted.flatten(), len(texts)
+        return flat.take(_numbers(0, rows)), flat.take(_numbers(1, rows))
+    both = _pc.list_slice(parted, 0, 2, return_fixed_size_list=True).flatten()
+    return both.take(_numbers(0, len(texts))), both.take(_numbers(1, len(texts)))
+
+
+@lru_cache(maxsize=64)
+def _numbers(first: int, count: int) -> Any:
+    """Every other number."""
+    return pa.array(range(first, first + 2 * count, 2), pa.int32())
 
 
 def _said(rows: Any, codes: Any, at: Any, place: int, fields: Sequence[Field]) -> _Said:
