@@ -73,7 +73,7 @@ def _settle(count: int, event_ids: float, everything: bool) -> Cost:
 
         def settled(wanted: int) -> int:
             while (found := sum(each.outcomes for each in lake.progress().values())) < wanted:
-                time.sleep(0.05)
+                time.sleep(0.2)
             return found
 
         before = settled(WARM)

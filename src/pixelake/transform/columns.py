@@ -90,7 +90,8 @@ class Columns:
 
     def put_floor(self, name: str, number: str, step: int) -> None:
         """How often `step` goes into a column of numbers; rounded down."""
-        numbers: Any = pa.array(self.values(number), pa.int64())
+        values = self.column(number).values
+        numbers: Any = values if isinstance(values, pa.Array) else pa.array(self.values(number), pa.int64())
         if len(numbers) and pc.min(numbers).as_py() // step == (last := pc.max(numbers).as_py() // step):
             self.put_constant(name, last)
         else:
@@ -127,7 +128,7 @@ class Columns:
         """A value a row."""
         values, coded = self.column(name)
         if coded is None:
-            return values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else values
+            return values.to_pylist() if isinstance(values, pa.Array) else values
         if coded.size == 1:
             return [values[0]] * self.rows
         return list(map(values.__getitem__, coded.indices.to_pylist()))
@@ -177,7 +178,7 @@ class Columns:
             return pa.nulls(self.rows, field.type)
         values, coded = self.column(field.name)
         if coded is None:
-            return values if isinstance(values, pa.Array | pa.ChunkedArray) else array(field, values)
+            return values.cast(field.type) if isinstance(values, pa.Array) else array(field, values)
         if all(value is None for value in values):
             return pa.nulls(self.rows, field.type)
         return array(field, values).take(coded.indices)

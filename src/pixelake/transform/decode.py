@@ -107,13 +107,12 @@ class Decoder:
         end = together(batch.hits)
         while True:
             part = batch if end == len(batch.hits) else Batch(batch.partition, batch.hits[:end], batch.positions[:end])
-            ids = part.ids
             usual = self._usual.sort(part.hits)
-            others, end = self._others(part, ids, usual, policies)
+            others, end = self._others(part, usual, policies)
             if end == len(part.hits):
-                return self._joined(part, ids, usual, others)
+                return self._joined(part, usual, others)
 
-    def _others(self, batch: Batch, ids: Sequence[str], usual: Usual | None, policies: Policies) -> tuple[_Others, int]:
+    def _others(self, batch: Batch, usual: Usual | None, policies: Policies) -> tuple[_Others, int]:
         """What the other hits say, and how many hits, usual ones too, there is memory for."""
         others = _Others([], [], [])
         sizes: Mapping[int, Size] = {}
@@ -122,15 +121,15 @@ class Decoder:
                 return others, len(batch.hits)
             sizes = usual.sizes(batch.hits)
         total = NO_SIZE
-        for at, (hit, hit_id, position) in enumerate(zip(batch.hits, ids, batch.positions, strict=True)):
+        for at, (hit, hit_id, position) in enumerate(zip(batch.hits, batch.ids, batch.positions, strict=True)):
             known = sizes.get(at)
             total = total.plus(known or _decode_hit(others, self._rules, hit, hit_id, position, policies))
             if total.is_much:
                 return others, at + 1
         return others, len(batch.hits)
 
-    def _joined(self, batch: Batch, ids: Sequence[str], usual: Usual | None, others: _Others) -> Decoded:
-        columns = self._usual.columns(usual, batch, ids) if usual else None
+    def _joined(self, batch: Batch, usual: Usual | None, others: _Others) -> Decoded:
+        columns = self._usual.columns(usual, batch) if usual else None
         in_order = not (columns and others.rows)
         if others.rows or columns is None:
             rest = spread(others.rows)

@@ -66,13 +66,16 @@ def read_page(url: str, kept: frozenset[str]) -> Page:
     first, slash, rest = path.partition("/")
     if not place and "@" in first:  # `u:p@a.example/b`, or somebody's address
         scheme, path = "", first.rpartition("@")[2] + slash + rest
-    fields = [(field.partition("=")[0], field) for field in query.split("&")] if query else []
+    url = f"{scheme}{':' if scheme else ''}{'//' if place else ''}{place}{path}"
+    told = path if path.startswith("/") else None
+    if not query:
+        return Page(url, parts.host, told, NO_TAGS, None)
+    fields = [(field.partition("=")[0], field) for field in query.split("&")]
     listed = "&".join(field for name, field in fields if name in kept)
-    prefix = f"{scheme}:" if scheme else ""
     return Page(
-        f"{prefix}{'//' + place if place else ''}{path}{'?' + listed if listed else ''}",
+        f"{url}?{listed}" if listed else url,
         parts.host,
-        path if path.startswith("/") else None,
+        told,
         _tags(dict(reversed(fields))),
         next((name for name, _ in fields if name in CLICK_IDS), None),
     )

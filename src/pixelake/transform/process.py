@@ -82,7 +82,7 @@ def _events(decoded: Decoded, facts: Facts) -> tuple[pa.Table, Mapping[int, Sequ
         columns.put("duplicate", [facts.owners.get(name, name) != name for name in columns.values("hit_id")])
     else:
         columns.put_constant("duplicate", value=False)
-    columns.put("occurred_at", columns.values("received_at"))
+    columns.put("occurred_at", columns.column("received_at").values)
     columns.put_constant("partition", decoded.batch.partition)
     columns.put_constant("signed", value=False)
     failed = _put_own(columns, rules.own, rows)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, reduce
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -35,8 +36,8 @@ from pixelake.transform.validate import AT, CHECKS, COLUMNS, validate
 LONGEST_LINE: Final = 4_096
 MOST_FIELDS: Final = 64
 """Of a usual query."""
-MEMORY: Final = 48 << 20
-"""Bytes of the fields that are remembered, in each of two generations: those of some 40,000 pages."""
+MEMORY: Final = 64 << 20
+"""Bytes of the fields that are remembered, in each of two generations: those of some 50,000 pages."""
 EACH: Final = 512
 """Bytes that a field takes besides what was sent, about."""
 QUOTA: Final = MEMORY // EACH // 2
@@ -215,21 +216,29 @@ class UsualReader:
             parts = parts.only(pa.array([row not in read for row in range(len(parts.at))]))
         return None
 
-    def columns(self, usual: Usual, batch: Batch, ids: Sequence[str]) -> Columns:
+    def columns(self, usual: Usual, batch: Batch) -> Columns:
         """The columns of `pixelake.transform.decode.COLUMNS`, and those that are read from heads and pages."""
         parts, ats = usual.parts, usual.at
         found = Columns(len(ats))
         everything = len(ats) == len(batch.hits)
         hits = batch.hits if everything else [batch.hits[at] for at in ats]
-        found.put("hit_id", ids if everything else [ids[at] for at in ats])
-        found.put("position", batch.positions if everything else [batch.positions[at] for at in ats])
-        found.put("received_at", [hit.received_at for hit in hits])
+        positions = pa.array(batch.positions, pa.int64()).take(parts.at)
+        found.put("position", positions)
+        found.put("received_at", pa.array([hit.received_at for hit in hits], pa.int64()))
+        if any(map(attrgetter("hit_id"), hits)):
+            ids = batch.ids
+            found.put("hit_id", [ids[at] for at in ats])
+        else:  # as `Batch.ids` has it
+            found.put("hit_id", _pc.binary_join_element_wise(batch.partition, positions.cast(pa.string()), "-"))
         clients = [hit.client for hit in hits]
         found.put("client", clients)
         peers = [hit.peer for hit in hits]
         _put(found, "proxied", [False] if clients == peers else [a != b for a, b in zip(clients, peers, strict=True)])
         _put(found, "source", [hit.source for hit in hits])
-        found.put_coded(Coded(parts.way, len(parts.methods)), ("method",), [(method,) for method in parts.methods])
+        if len(parts.methods) == 1:
+            found.put_constant("method", parts.methods[0])
+        else:
+            found.put_coded(Coded(parts.way, len(parts.methods)), ("method",), [(each,) for each in parts.methods])
         found.put_constant("dialect", self._name)
         found.put_constant("anonymous", value=False)
         known = parts.about.dictionary_encode()  # of the heads some may be of other hits alone

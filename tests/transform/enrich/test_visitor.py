@@ -21,5 +21,5 @@ def test_rows() -> None:
     """Each row for itself, under the salts of both days."""
     networks, agents, sites = [b"abcd", None, b"efgh", b"abcd"], ["x", "x", None, "x"], ["s", "s", "s", "t"]
     today, before = visitors(networks, agents, sites, [SALT, SALT, BEFORE, None], [None, None, None, BEFORE])
-    assert list(today) == [visitor(b"abcd", "x", "s", SALT), None, visitor(b"efgh", None, "s", BEFORE), None]
-    assert list(before) == [None, None, None, visitor(b"abcd", "x", "t", BEFORE)]
+    assert today.to_pylist() == [visitor(b"abcd", "x", "s", SALT), None, visitor(b"efgh", None, "s", BEFORE), None]
+    assert before.to_pylist() == [None, None, None, visitor(b"abcd", "x", "t", BEFORE)]
