@@ -1,6 +1,5 @@
 """What a day of events takes on the disk, and how soon an event can be seen."""
 
-import gzip
 import subprocess
 import sys
 import threading
@@ -12,8 +11,6 @@ from itertools import islice
 from typing import Final
 
 import deltalake
-import msgspec
-import pyarrow as pa
 from rig.load import openloop
 from rig.population import DAY, hits
 from rig.servers import scratch, serve
@@ -23,6 +20,7 @@ from pixelake import build
 from pixelake.settings import Settings
 from pixelake.stream.base import Batch
 from pixelake.transform.retry import Retry
+from pixelake.warehouse.files import write_json
 
 START: Final = 1_770_681_600_000_000
 """2026-02-10 00:00 UTC."""
@@ -40,14 +38,14 @@ def size(options: Namespace) -> None:
         settings = Settings(data=folder / "data")
         judge, lake = build.judge(settings), build.lake(settings)
         retry = Retry("judge", threading.Event())
-        text = done = 0
+        done = 0
         made = hits(options.events, START, DAY)
-        with (folder / "events.json.gz").open("wb") as file, gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as zipped:
+        with (folder / "events.json.gz").open("wb") as file:
             while group := list(islice(made, PART)):
                 batch = Batch("0123456789ab", group, range(done + 1, done + len(group) + 1))
                 for outcome in judge(batch, retry):
                     lake.write(outcome)
-                    text += _write_json(zipped, outcome.events)
+                    write_json(outcome.events, file)
                 done += len(group)
                 say(f"{done:,} events")
         packed = (folder / "events.json.gz").stat().st_size
@@ -63,20 +61,11 @@ def size(options: Namespace) -> None:
             for name, total in (
                 ("Parquet, as written", before),
                 ("Parquet, compacted", after),
-                ("JSON, a line an event", text),
-                ("the same, gzip level 9", packed),
+                ("`.json.gz`, as `files_format` writes it", packed),
             )
         ]
         table(f"{done:,} events of one day", ["", "MB", "bytes/event", "of .json.gz"], rows)
         print(f"\nCompacting took {took:.0f} s, {took / done * 1e6:.1f} µs an event.")
-
-
-def _write_json(file: gzip.GzipFile, events: pa.Table) -> int:
-    """As lines of JSON without what is null; returns their bytes."""
-    rows = ({name: value for name, value in row.items() if value not in (None, [])} for row in events.to_pylist())
-    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-    file.write(lines)
-    return len(lines)
 
 
 def _bytes(settings: Settings) -> int:

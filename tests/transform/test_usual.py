@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixelake.transform import usual
 from pixelake.transform.decode import Decoder
 from pixelake.transform.process import process
 from pixelake.transform.usual import UsualReader
@@ -108,3 +109,26 @@ def test_usual_hits_go_the_short_way(query: str) -> None:
 def test_others_do_not(target: str, headers: dict[str, str]) -> None:
     """A hit with anything to decide about is left to those who decide."""
     assert UsualReader(rules()).sort([hit(target, headers)]) is None
+
+
+def test_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a proxy writes for each request makes no two heads different, and changes nothing."""
+    monkeypatch.setattr(usual, "MANY", 4)
+    sent = [
+        hit(
+            f"/pixel.gif?site=a&url=https://a.example/{number}",
+            {
+                "X-Forwarded-For": f"203.0.113.{number}",
+                "User-Agent": ("one", "two \u00e4")[number % 2],
+                "CF-Ray": f"{number:x}-FRA",
+                "x-request-id": f"{number}",
+                "Accept-Language": "de",
+            },
+        )
+        for number in range(40)
+    ]
+    reader = UsualReader(rules())
+    found = reader.sort(sent)
+    assert found is not None
+    assert len(found.parts.heads) == 2
+    assert _outcome(Decoder(rules()), *sent).events.to_pylist() == _outcome(_long_way(), *sent).events.to_pylist()

@@ -44,6 +44,14 @@ QUOTA: Final = MEMORY // EACH // 2
 """Fields of one name that are remembered: values that never come again (an event id) must not drive out the others."""
 
 _pc: Any = pc  # its stubs do not fit together
+MANY: Final = 256
+"""Blocks of header lines of a batch that may all be different."""
+_OF_REQUEST: Final = (
+    r"(?i)\n(?:x-forwarded-for|forwarded|x-real-ip|true-client-ip|cf-connecting-ip|cf-ray|cloudfront-viewer-address"
+    r"|x-amz-cf-id|x-amzn-trace-id|x-request-id|x-correlation-id|traceparent|tracestate|x-cloud-trace-context|x-vercel-id"
+    r"|x-b3-[a-z]+|fly-request-id|x-client-ip|x-cluster-client-ip|x-request-start|x-varnish): [^\r]*\r"
+)
+"""Header lines with another value in each request, which nobody reads behind the collector."""
 _SITE, _EVENT, _URL, _REFERRER, _CONSENT = (AT[name] for name in ("site", "event", "url", "referrer", "consent"))
 _CHECKED: Final = frozenset(AT[column] for column, _ in CHECKS)
 _ESCAPED: Final = re.compile(b"[%+]")
@@ -303,7 +311,7 @@ class UsualReader:
         referer, after = _cut(behind, b"\r")
         ways = way.dictionary_encode()
         methods = [self._ways.get(each) for each in ways.dictionary.to_pylist()]
-        blocks = _pc.binary_join_element_wise(before, after.fill_null(b""), b"").dictionary_encode()
+        blocks = _alike(_pc.binary_join_element_wise(before, after.fill_null(b""), b""))
         heads = [self._heads[block] for block in blocks.dictionary.to_pylist()]
         parts = _Parts(
             pa.array(range(len(hits)), pa.int32()), ways.indices, query, referer, blocks.indices, methods, heads
@@ -434,6 +442,14 @@ class UsualReader:
         """The page that a Referer tells; None if that is not usual."""
         referer = self._rules.secrets.text(text(sent.strip()))
         return None if len(referer) > self._rules.max_field else referring_page(referer, self._rules.kept_query)
+
+
+def _alike(blocks: Any) -> Any:
+    """Blocks of header lines by code. Where most are different, what proxies write for each request is left out."""
+    known = blocks.dictionary_encode()
+    if len(known.dictionary) <= max(MANY, len(known) // 2):
+        return known
+    return _pc.replace_substring_regex(blocks, _OF_REQUEST, "").dictionary_encode()
 
 
 def _cut(texts: Any, at: bytes, *, reverse: bool = False) -> tuple[Any, Any]:
