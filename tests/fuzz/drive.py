@@ -30,7 +30,6 @@ _AT_REST: Final = 12
 """Turns of the loop without any change after which nothing more will happen: the longest chain has seven."""
 _PATIENCE: Final = 10.0
 """Seconds after which a turn that is not closed, or not committed, never will be."""
-_INTRODUCTION: Final = b"PROXY TCP4 203.0.113.9 192.0.2.1 5 80\r\n"
 
 
 class Weather(NamedTuple):
@@ -277,8 +276,9 @@ def _client(rng: Random, office: Office, number: int) -> Client:
     sent = stream(rng)
     cut = pieces(rng, sent)
     if office.proxied:
-        at = rng.choice((0, 0, len(_INTRODUCTION), rng.randrange(len(_INTRODUCTION))))
-        cut = [_INTRODUCTION[:at], _INTRODUCTION[at:] + b"".join(cut[:1]), *cut[1:]]
+        introduction = b"PROXY TCP4 203.0.%d.%d 192.0.2.1 5 80\r\n" % divmod(number, 256)
+        at = rng.choice((0, 0, len(introduction), rng.randrange(len(introduction))))
+        cut = [introduction[:at], introduction[at:] + b"".join(cut[:1]), *cut[1:]]
     wire = Wire(f"2001:db8:{number:x}::1", rng)
     connection = Watched(office)
     wire.connect(connection)
