@@ -33,7 +33,7 @@ def test_people_are_merged_at_that_rate(networks: int) -> None:
     """20,000 people, cut as the collector cuts them and named as the enricher names them: within 2 points."""
     people = _people(Random(5), networks)
     salt = bytes(32)
-    found = {visitor(place(strict.address(address))[1], agent, "s", salt, None)[0] for address, agent in people}
+    found = {visitor(place(strict.address(address))[1], agent, "s", salt) for address, agent in people}
     expected = rate.merged(20_000, networks, rate.shares(rate.AGENTS))
     assert 1 - len(found) / 20_000 == pytest.approx(expected, abs=0.02)
 
