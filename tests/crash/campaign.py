@@ -323,11 +323,12 @@ def _cuts(server: Server, disk: "Disk", tally: Tally, cuts: int, pause: float) -
     for count in range(cuts):
         _wait_for_answers(server, tally)
         time.sleep(pause * random.uniform(0.5, 1.5))
-        moment = MOMENTS[count % len(MOMENTS)](server.data / "lake")
-        tally.cut += 1
-        disk.cut()
-        time.sleep(random.uniform(0.0, 0.3))  # a server may go on for a moment with a dead disk
-        server.kill_all()
+        with contextlib.ExitStack() as beside:
+            moment = MOMENTS[count % len(MOMENTS)](server.data / "lake", beside)
+            tally.cut += 1
+            disk.cut()
+            time.sleep(random.uniform(0.0, 0.3))  # a server may go on for a moment with a dead disk
+            server.kill_all()
         disk.remount()
         tally.cut += 1
         server.start()
@@ -335,12 +336,12 @@ def _cuts(server: Server, disk: "Disk", tally: Tally, cuts: int, pause: float) -
         yield moment
 
 
-def at_any_moment(_: Path) -> str:
+def at_any_moment(_: Path, __: contextlib.ExitStack) -> str:
     """Now."""
     return "at any moment"
 
 
-def in_a_lake_commit(lake: Path) -> str:
+def in_a_lake_commit(lake: Path, _: contextlib.ExitStack) -> str:
     """Between a new data file of the events and the entry of the log that names it, if we catch it."""
     deadline = time.monotonic() + 10
     files, entries = _count(lake, "events/year=*/**/*.parquet*"), _count(lake, "events/_delta_log/*.json")
@@ -350,11 +351,24 @@ def in_a_lake_commit(lake: Path) -> str:
     return "in a lake commit" if _count(lake, "events/_delta_log/*.json") == entries else "after a lake commit"
 
 
+def in_a_compaction(lake: Path, beside: contextlib.ExitStack) -> str:
+    """While an hour's files are made one, from the new file on."""
+    command = [sys.executable, "-m", "pixelake", "maintain", "compact", "--data", str(lake.parent)]
+    before = _count(lake, "events/year=*/**/packed-*")
+    packer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    beside.callback(packer.wait)
+    beside.callback(packer.kill)
+    while _count(lake, "events/year=*/**/packed-*") == before and packer.poll() is None:
+        time.sleep(0.0005)
+    time.sleep(random.choice([0.0, 0.002, 0.005, 0.01]))
+    return "in a compaction" if packer.poll() is None else "after a compaction"
+
+
 def _count(folder: Path, pattern: str) -> int:
     return sum(1 for _ in folder.glob(pattern))
 
 
-MOMENTS = (at_any_moment, in_a_lake_commit)
+MOMENTS = (at_any_moment, in_a_lake_commit, in_a_compaction)
 """When the power is cut, in turn: each waits for its moment and names it."""
 
 
