@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from pixelake import build
+from pixelake.cli import run
 from pixelake.clock import SYSTEM
 from pixelake.hit import Hit
+from pixelake.operate import folder
 from pixelake.settings import Settings
 
 
@@ -65,6 +67,8 @@ def test_badges_go_on_counting_whatever_is_deleted(tmp_path: Path, deleted: tupl
         assert registry.snapshot().badges == {"a": 3}
         for name in deleted:
             shutil.rmtree(tmp_path / name)
+        if "lake" in deleted:  # on purpose
+            (tmp_path / "lake" / "events" / "_delta_log").mkdir(parents=True)
         if damaged:
             for log in (tmp_path / "live").glob("badges.sqlite-*"):  # else it would heal what it still knows
                 log.unlink()
@@ -73,3 +77,29 @@ def test_badges_go_on_counting_whatever_is_deleted(tmp_path: Path, deleted: tupl
         _settle(settings)
         publish()
         assert registry.snapshot().badges == {"a": 5}
+
+
+def test_no_command_begins_a_lake_in_the_place_of_one_that_is_gone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its disk may not be mounted: a consumer that waits for it would go on with the new one."""
+    settings = Settings(data=tmp_path, lake_window=0.05, live_window=0.05)
+    with folder.occupied(tmp_path, ["consume"]):
+        _accept(settings, "/pixel.gif?site=a")
+        _settle(settings)
+    lake = tmp_path / "lake"
+    lake.rename(tmp_path / "unmounted")
+    lake.mkdir()
+    commands = (
+        ["maintain", "compact"],
+        ["rejects", "purge", "--all"],
+        ["rejects", "replay"],
+        ["rejects", "list"],
+        ["sql", "select * from events"],
+    )
+    for command in commands:
+        assert run([*command, "--data", str(tmp_path)]) == 1
+        told = capfd.readouterr().err
+        assert f"the lake {lake} is gone (mount it" in told
+        assert told.count("\n") == 1
+    assert not list(lake.iterdir())

@@ -17,6 +17,7 @@ import structlog
 
 from pixelake import __version__
 from pixelake.cli import run
+from pixelake.operate.folder import occupied
 from pixelake.settings import NAMES, Settings
 
 PIXEL = "trackingpixel?userid=aws_user&thirdpartyname=example.hightrafficwebsite.com"
@@ -111,6 +112,29 @@ def test_sites(data: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert listed()["shop.example"] == ("UTC", 0)
     assert run(["sites", "badge", "shop.example", "--off", "--data", data]) == 0
     assert listed()["shop.example"] == ("UTC", None)
+
+
+def test_a_site_before_the_first_start(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An empty folder, say a new volume, is a data folder then. A misspelt zone adds nothing: a site keeps its zone."""
+    data = str(tmp_path)
+    assert run(["sites", "add", "new.example", "--zone", "Mars", "--data", data]) == 1
+    assert "Europe/Berlin" in capfd.readouterr().err
+    assert run(["sites", "add", "new.example", "--zone", "Asia/Kolkata", "--data", data]) == 0
+    assert run(["sites", "list", "--format", "csv", "--data", data]) == 0
+    assert "new.example,Asia/Kolkata,," in capfd.readouterr().out
+    with occupied(tmp_path, ["consume"]):
+        pass
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list", "--limit", str(1 << 63)], ["list", "--limit", "0"], ["purge", "--older-than", "nan"]]
+)
+def test_numbers_that_are_none(data: str, capfd: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """A number that no row can have, or that is in no range, is a misuse: one line."""
+    assert run(["rejects", *arguments, "--data", data]) == 2
+    told = capfd.readouterr().err
+    assert "not in the range" in told
+    assert told.count("\n") == 1
 
 
 def test_no_badge_for_what_can_be_no_site(data: str, capfd: pytest.CaptureFixture[str]) -> None:

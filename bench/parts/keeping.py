@@ -1,7 +1,5 @@
 """What a day of events takes on the disk, and how soon an event can be seen."""
 
-import subprocess
-import sys
 import threading
 import time
 from argparse import Namespace
@@ -17,6 +15,7 @@ from rig.servers import scratch, serve
 from rig.tables import say, table
 
 from pixelake import build
+from pixelake.operate.compaction import compact
 from pixelake.settings import Settings
 from pixelake.stream.base import Batch
 from pixelake.transform.retry import Retry
@@ -37,7 +36,7 @@ def size(options: Namespace) -> None:
     with scratch() as folder:
         settings = Settings(data=folder / "data")
         judge, lake = build.judge(settings), build.lake(settings)
-        retry = Retry("judge", threading.Event())
+        retry = Retry("judge", threading.Event(), on=())
         done = 0
         made = hits(options.events, START, DAY)
         with (folder / "events.json.gz").open("wb") as file:
@@ -51,9 +50,7 @@ def size(options: Namespace) -> None:
         packed = (folder / "events.json.gz").stat().st_size
         before = _bytes(settings)
         began = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "pixelake", "maintain", "compact", "--data", str(settings.data)], check=True
-        )
+        compact(lake, lambda done, total: say(f"{done:,} of {total:,} files compacted"))
         took = time.perf_counter() - began
         after = _bytes(settings)
         rows = [

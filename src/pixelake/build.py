@@ -297,8 +297,24 @@ def judge(settings: Settings, by: "Rules | None" = None) -> "Judge":
 # --- warehouse ---
 
 
+def _check_not_gone(settings: Settings) -> None:
+    """Refuse to begin a new lake in the place of one that was there: its disk may not be mounted just now."""
+    from pixelake.warehouse.delta_log import EVENTS_FOLDER, LOG
+
+    place = _lake_place(settings)
+    if isinstance(place, Path) and _was_open(settings) and not (log := place / EVENTS_FOLDER / LOG).is_dir():
+        raise LakeUnavailable(
+            f"the lake {place} is gone", f"mount it or restore it; to begin a new one there: mkdir -p {log}"
+        )
+
+
 def lake(settings: Settings, own: "Sequence[Own]" = ()) -> "Lake":
-    """The lake, open for writing; with the columns of these enrichers."""
+    """The lake, open for writing; with the columns of these enrichers. Made if there was none before.
+
+    Raises:
+        LakeUnavailable: it is gone, or cannot be opened.
+    """
+    _check_not_gone(settings)
     from pixelake.transform.enrich.own import own_fields
     from pixelake.warehouse.lake import Lake
     from pixelake.warehouse.schema import events_schema
@@ -313,8 +329,18 @@ def lake_reader(settings: Settings) -> "LakeReader":
     return LakeReader(_lake_place(settings))
 
 
+def asked_lake(settings: Settings) -> "Lakehouse":
+    """The lake, open for the questions of a command: what is gone is told, not shown as empty.
+
+    Raises:
+        LakeUnavailable: it is gone.
+    """
+    _check_not_gone(settings)
+    return lakehouse(settings)
+
+
 def lakehouse(settings: Settings) -> "Lakehouse":
-    """The lake, open for questions."""
+    """The lake, open for questions; empty as long as it is not there."""
     from pixelake.warehouse.query import Lakehouse
 
     return Lakehouse(_lake_place(settings), settings.sql_timeout, settings.sql_memory)
@@ -452,20 +478,8 @@ def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) ->
 
 
 def _consumer_once_open(settings: Settings) -> "Consumer":
-    _check_not_gone(settings)
     lake(settings)  # first: all else takes half a second to make, too much to find the lake away each time
     return consumer(settings)
-
-
-def _check_not_gone(settings: Settings) -> None:
-    """Refuse to begin a new lake in the place of one that was there: its disk may not be mounted just now."""
-    from pixelake.warehouse.delta_log import EVENTS_FOLDER, LOG
-
-    place = _lake_place(settings)
-    if isinstance(place, Path) and _was_open(settings) and not (log := place / EVENTS_FOLDER / LOG).is_dir():
-        raise LakeUnavailable(
-            f"the lake {place} is gone", f"mount it or restore it; to begin a new one there: mkdir -p {log}"
-        )
 
 
 def web(settings: Settings, listener: socket | None, _ready: Callable[[], None]) -> None:
@@ -497,7 +511,7 @@ def replay(settings: Settings, told: Callable[[int, int], None]) -> "Replay":
     from pixelake.operate.replay import Replay
 
     by = rules(settings)
-    return Replay(lakehouse(settings), lambda: lake(settings, by.own), judge(settings, by), told)
+    return Replay(asked_lake(settings), lambda: lake(settings, by.own), judge(settings, by), told)
 
 
 def status(settings: Settings, noticed: "Callable[[int], Sequence[Noticed]] | None" = None) -> "Status":

@@ -5,6 +5,7 @@ is one line on stderr, with a hint in brackets.
 """
 
 import contextlib
+import math
 import os
 import re
 import shutil
@@ -40,8 +41,10 @@ VISITS_A_SECOND: Final = 6.0
 """Of the demo's visitors."""
 MOST_DAYS: Final = 36_500
 """A hundred years."""
+MOST_ROWS: Final = (1 << 63) - 1
 HEALTH_SECONDS: Final = 3.0
 """An answer that takes longer is none."""
+_EPILOG: Final = "Every setting is a flag of every command: `pixelake settings` lists them."
 _FLAGS: Final = "pixelake.flags"
 _FORMAT = click.Choice(["table", "csv", "json", "parquet"])
 
@@ -60,11 +63,21 @@ class _Interrupted(click.ClickException):
     exit_code = 128 + signal.SIGINT
 
 
+class _Days(click.FloatRange):
+    """A range of numbers that has no place for ``nan``, which is in none and yet passes all."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
 class _Command(click.Command):
     """A command that takes every setting as a flag."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+        super().__init__(*arguments, **{"epilog": _EPILOG} | named)
         self.params.extend(_setting_options())
 
 
@@ -138,7 +151,7 @@ def _settings(context: click.Context) -> Settings:
     cls=_Group,
     shown=("data", "collect", "web", "workers"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every setting is a flag of every command: `pixelake settings` lists them.",
+    epilog=_EPILOG,
 )
 @click.version_option(__version__, package_name="pixelake", message="pixelake %(version)s")
 def program() -> None:
@@ -235,7 +248,7 @@ def sql(context: click.Context, question: str, form: str) -> None:
     """Read-only SQL over the tables `events` and `rejects`."""
     chosen = _settings(context)
     folder.existing(chosen.data)
-    with build.lakehouse(chosen) as lake:
+    with build.asked_lake(chosen) as lake:
         _print(lake.sql(question), form)
 
 
@@ -279,14 +292,14 @@ def rejects() -> None:
 
 
 @rejects.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, MOST_ROWS), default=20, show_default=True)
 @click.option("--format", "form", type=_FORMAT, default="table", show_default=True)
 @click.pass_context
 def rejects_list(context: click.Context, limit: int, form: str) -> None:
     """The newest rejects."""
     chosen = _settings(context)
     folder.existing(chosen.data)
-    with build.lakehouse(chosen) as lake:
+    with build.asked_lake(chosen) as lake:
         _print(lake.ask(NEWEST_REJECTS, [limit]), form)
 
 
@@ -301,7 +314,7 @@ def rejects_show(context: click.Context, hit_id: str, as_json: bool) -> None:
 
     chosen = _settings(context)
     folder.existing(chosen.data)
-    with build.lakehouse(chosen) as lake:
+    with build.asked_lake(chosen) as lake:
         found = lookup.find(lake, hit_id)
     if not found:
         raise QueryError(f"there is no reject {hit_id!r}", "`pixelake rejects list` shows the newest")
@@ -331,7 +344,7 @@ def rejects_replay(
     _check_reason(reason)
     chosen = _settings(context)
     build.check(chosen)
-    folder.existing(chosen.data)
+    folder.begun(chosen.data)
     with _bar("rejects") as told:
         found = build.replay(chosen, told).run(Wanted(reason, site.strip().lower() if site else None, hit_id))
     if hit_id is not None and not found.looked_at:
@@ -341,7 +354,7 @@ def rejects_replay(
 
 @rejects.command("purge")
 @click.option("--reason", help="Those with this reason.")
-@click.option("--older-than", "days", type=click.FloatRange(0, MOST_DAYS), help="Those received so many days ago.")
+@click.option("--older-than", "days", type=_Days(0, MOST_DAYS), help="Those received so many days ago.")
 @click.option("--all", "every", is_flag=True, help="All of them.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
@@ -354,7 +367,7 @@ def rejects_purge(context: click.Context, reason: str | None, days: float | None
     _check_reason(reason)
     chosen = _settings(context)
     build.check(chosen)
-    folder.existing(chosen.data)
+    folder.begun(chosen.data)
     with _bar("rejects removed") as told:
         removed = purge(build.lake(chosen), Old(reason, days), lambda done: told(done, done))
     click.echo(msgspec.json.encode({"removed": removed}) if as_json else f"{removed:,} rejects removed")
@@ -399,7 +412,7 @@ def maintain_compact(context: click.Context, as_json: bool) -> None:
 
     chosen = _settings(context)
     build.check(chosen)
-    folder.existing(chosen.data)
+    folder.begun(chosen.data)
     with _bar("files") as told:
         found = compact(build.lake(chosen), told)
     click.echo(msgspec.json.encode(found.as_dict()) if as_json else as_text(found))
@@ -418,7 +431,7 @@ def sites_list(context: click.Context, form: str) -> None:
     import pyarrow as pa
 
     chosen = _settings(context)
-    folder.existing(chosen.data)
+    folder.begun(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
         known = registry.snapshot()
     columns = {
@@ -441,13 +454,14 @@ def sites_add(context: click.Context, site: str, zone: str | None) -> None:
     chosen = _settings(context)
     if fault := fault_of_site(site):
         raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
-    folder.existing(chosen.data)
+    folder.begun(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
         name = site.strip().lower()
         new = name not in registry.snapshot().sites
-        registry.add_sites([name])
         if zone and new:
-            registry.set_zone(name, zone)
+            registry.set_zone(name, zone)  # adds it too, but not if there is no such zone
+        else:
+            registry.add_sites([name])
         if name not in registry.snapshot().sites:
             raise PixelakeError(f"there is no room for {name}", "the registry has as many sites as it may")
     if zone and not new:
@@ -463,7 +477,7 @@ def sites_badge(context: click.Context, site: str, has: bool) -> None:
     chosen = _settings(context)
     if fault := fault_of_site(site):
         raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
-    folder.existing(chosen.data)
+    folder.begun(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
         registry.set_badge(site.strip().lower(), has)
 
@@ -477,7 +491,7 @@ def sites_policy(context: click.Context, site: str, value: str) -> None:
     chosen = _settings(context)
     if fault := fault_of_site(site):
         raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
-    folder.existing(chosen.data)
+    folder.begun(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
         registry.set_policy(site.strip().lower(), "" if value == "default" else value)
 

@@ -104,7 +104,8 @@ many elements; each is an event or a reject of its own. All faults of an element
 - `pixelake rejects replay` judges them anew by the settings, schemas and the program of today: all, those with one
   `--reason`, of one `--site`, or one `--id`. What is an event now moves from the table of rejects to that of events,
   under its own `hit_id` and time, exactly once, however often it is run, wherever it is cut short, and beside a
-  running server. The sums of `pixelake status` hold at every moment.
+  running server. The sums of `pixelake status` hold at every moment. What the server was told by flags (`--sites
+  closed`, `--enrichers`), the replay must be told too: what is in `pixelake.toml` or the environment both know.
 - `pixelake rejects purge` removes them: those with one `--reason`, those `--older-than` so many days, or `--all`. They
   are counted as removed.
 

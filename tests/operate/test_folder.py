@@ -7,7 +7,7 @@ import pytest
 
 from pixelake.errors import DataFolderError, FolderInUse, FolderVersion
 from pixelake.operate import folder
-from pixelake.operate.folder import ROLES, VERSION, existing, occupied
+from pixelake.operate.folder import ROLES, VERSION, begun, existing, occupied
 from pixelake.testing import FakeClock
 
 
@@ -124,3 +124,19 @@ def test_unwritable(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(DataFolderError, match="Permission"), occupied(tmp_path, ROLES):
         pass
+
+
+def test_a_command_that_writes_first(tmp_path: Path) -> None:
+    """It marks an empty folder as a data folder, so that the server takes it later; a stranger's it leaves alone."""
+    assert begun(tmp_path) == tmp_path
+    (tmp_path / "registry").mkdir()
+    with occupied(tmp_path, ROLES):
+        assert begun(tmp_path) == tmp_path
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    (stranger / "thesis.tex").touch()
+    with pytest.raises(DataFolderError, match="no data folder"):
+        begun(stranger)
+    assert [path.name for path in stranger.iterdir()] == ["thesis.tex"]
+    with pytest.raises(DataFolderError, match="there is no data folder"):
+        begun(tmp_path / "none")

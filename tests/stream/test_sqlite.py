@@ -1,6 +1,7 @@
 """What only the embedded stream does: locks, segments, retention, failing disks."""
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pytest
 from pixelake.errors import StreamError, StreamUnavailable
 from pixelake.hit import Hit
 from pixelake.stream import segment
+from pixelake.stream.partition import OwnPartition
 from pixelake.stream.sqlite import SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
 from pixelake.stream.sqlite_watcher import SqliteWatcher
@@ -206,6 +208,39 @@ def test_a_failed_commit_is_told_and_a_new_partition_begun(folder: Path) -> None
         other.execute("ALTER TABLE away RENAME TO groups")
     other.close()
     assert sorted(numbers(drain(SqliteReader(folder, "g")))) == [0, 1, 2, 9, 10, 11]
+
+
+async def _answer(writer: SqliteWriter, number: int) -> bool:
+    """Whether a hit was taken."""
+    try:
+        await writer.append(hits(number, 1))
+    except StreamUnavailable:
+        return False
+    return True
+
+
+def test_a_disk_that_turns_read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot even be tidied behind a commit ends no thread: later hits are taken once it can be written again."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    async def run() -> None:
+        writer = SqliteWriter(folder, segment_age=1, clock=hands)
+        await writer.append(hits(0, 3))
+        hands.time = 2
+        with monkeypatch.context() as disk:
+            disk.setattr(OwnPartition, "roll", broken)
+            disk.setattr(Path, "unlink", broken)
+            answers = [await asyncio.wait_for(_answer(writer, number), 5) for number in (3, 4)]
+            assert not answers[1]  # the first may have come before the disk was tidied
+        hands.time = 4
+        await asyncio.wait_for(writer.append(hits(9, 3)), 5)
+        await writer.close()
+
+    hands = Hands()
+    asyncio.run(run())
+    assert {0, 1, 2, 9, 10, 11} <= set(numbers(drain(SqliteReader(folder, "g")))) <= {0, 1, 2, 3, 9, 10, 11}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -14,10 +14,10 @@ def test_an_error_always_says_something() -> None:
 
 
 def test_the_error_is_there_until_it_works() -> None:
-    """Health shows what is wrong while it is, and nothing afterwards."""
+    """Health shows what is wrong and what to do about it while it is, and nothing afterwards."""
     seen = []
-    failures = iter([TimeoutError()])
-    trying = Retry("try", threading.Event(), on=(OSError,))
+    failures = iter([TimeoutError(), LakeUnavailable("it is gone", "mount it")])
+    trying = Retry("try", threading.Event(), on=(OSError, LakeUnavailable))
 
     def action() -> str:
         seen.append(trying.error)
@@ -26,5 +26,5 @@ def test_the_error_is_there_until_it_works() -> None:
         return "done"
 
     assert trying(action) == "done"
-    assert seen == ["", "TimeoutError"]
+    assert seen == ["", "TimeoutError", "it is gone (mount it)"]
     assert trying.error == ""

@@ -346,6 +346,20 @@ def test_a_missing_file_is_unavailable(anywhere: Place) -> None:
     assert LakeReader(anywhere).sums().holds
 
 
+def test_a_damaged_file_is_unavailable(folder: Path) -> None:
+    """A file whose bytes are no Parquet any more, though as many, is named in a line; nothing is exchanged."""
+    lake = Lake(folder)
+    fill(lake)
+    path = folder / "events" / next(iter(log_of(folder, "events").files.values())).name
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(LakeUnavailable) as caught:
+        compact_all(folder)
+    assert path.name in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "backup" in caught.value.hint
+    assert len(log_of(folder, "events").files) == 5
+
+
 def test_an_older_version_can_still_be_read(folder: Path) -> None:
     """The old files stay, for those who read an older version."""
     fill(Lake(folder))

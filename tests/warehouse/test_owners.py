@@ -3,7 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from pixelake.clock import SECOND
+from pixelake.errors import LakeUnavailable
 from pixelake.testing import FakeClock
 from pixelake.warehouse.base import Claim
 from pixelake.warehouse.lake import Lake
@@ -49,6 +52,15 @@ def test_only_those_of_the_window(tmp_path: Path) -> None:
     first = next((tmp_path / "lake/events").rglob("hour=21/*.parquet"))
     first.write_bytes(first.read_bytes()[:50].ljust(first.stat().st_size))
     assert [claim.event_id for claim, _ in owners(tmp_path / "lake", _at(3701))] == ["3702"]
+
+
+def test_a_damaged_file_is_unavailable(tmp_path: Path) -> None:
+    """It is told as what it is: no reason for the consumer, and then the server, to die."""
+    Lake(tmp_path / "lake").write(outcome([event("a", 1, event_id="e")]))
+    (path,) = (tmp_path / "lake/events").rglob("hour=21/*.parquet")
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(LakeUnavailable, match=path.name):
+        list(owners(tmp_path / "lake", 0))
 
 
 def test_repeats_stay_repeats_when_everything_is_forgotten(tmp_path: Path) -> None:

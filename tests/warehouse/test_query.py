@@ -205,3 +205,13 @@ def test_large_rejects_fit_the_memory(tmp_path: Path) -> None:
     with Lakehouse(tmp_path, memory="120MB") as house:
         found = house.sql("select count(*) as n, avg(length(raw)) as size from rejects")
     assert found.to_pylist() == [{"n": 100, "size": 900_000.0}]
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_damaged_file(house: Lakehouse, tmp_path: Path) -> None:
+    """It is named, and the hint is about the file, not about the SQL."""
+    (path,) = (tmp_path / "lake" / "events").rglob("part-*.parquet")
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(QueryError, match=path.name) as caught:
+        house.sql("select max(title) from events")
+    assert "backup" in caught.value.hint

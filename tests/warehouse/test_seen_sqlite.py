@@ -222,8 +222,9 @@ def test_a_damaged_file_is_told(seen: SqliteSeen, tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match=r"5 bytes"):
         other.__init__(tmp_path / "seen.sqlite")
     (tmp_path / name).unlink()
-    with pytest.raises(WarehouseError, match="No such file"):
+    with pytest.raises(WarehouseError, match="No such file") as caught:
         other.__init__(tmp_path / "seen.sqlite")
+    assert f"move {tmp_path} away" in caught.value.hint
 
 
 _FIRST_SCHEMA = """

@@ -52,7 +52,7 @@ def test_damaged_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.sqlite").write_bytes(b"garbage" * 1000)
     with pytest.raises(WarehouseError, match="not a database") as caught:
         sqlite_file.connect(tmp_path / "a.sqlite", _SCHEMA)
-    assert caught.value.hint
+    assert f"move {tmp_path} away" in caught.value.hint
 
 
 _OPENER = """

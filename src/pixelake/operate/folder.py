@@ -88,6 +88,21 @@ def existing(folder: Path) -> Path:
     return folder
 
 
+def begun(folder: Path) -> Path:
+    """The same for those who may write to it beside a server; one that nobody has written to is of this version then.
+
+    Raises:
+        DataFolderError: there is none, it holds something else, or cannot be written to.
+        FolderVersion: another version wrote it.
+    """
+    try:
+        if _check(existing(folder)) is None:  # else what we write would make a stranger's folder of it
+            _write_version(folder, VERSION)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    return folder
+
+
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

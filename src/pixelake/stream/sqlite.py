@@ -266,7 +266,7 @@ class SqliteWriter:
         if partition is not None:
             try:
                 partition.leave()
-            except sqlite3.Error as second:
+            except (sqlite3.Error, OSError) as second:  # a disk that can only be read has no file removed
                 self._last_failure += f"; then: {second}"
 
     async def close(self) -> None:

@@ -27,7 +27,7 @@ class Retry:
     """Repeats what fails with one of the errors `on`, until it works or `stop` is set.
 
     Attributes:
-        error: what is wrong now; ``""`` if nothing is.
+        error: what is wrong now, with what to do about it; ``""`` if nothing is.
     """
 
     def __init__(self, what: str, stop: threading.Event, on: tuple[type[Exception], ...]) -> None:
@@ -60,12 +60,18 @@ class Retry:
         if not self.error:
             hint = getattr(error, "hint", "")
             structlog.get_logger().warning(f"cannot {self._what}, trying again", error=told(error), hint=hint)
-        self.error = told(error)
+        self.error = told_with_hint(error)
 
     def _works(self) -> None:
         if self.error:
             structlog.get_logger().info(f"can {self._what} again")
         self.error = ""
+
+
+def told_with_hint(error: Exception) -> str:
+    """What an error says and, in brackets, what to do about it."""
+    hint = getattr(error, "hint", "")
+    return f"{told(error)} ({hint})" if hint else told(error)
 
 
 def told(error: Exception) -> str:

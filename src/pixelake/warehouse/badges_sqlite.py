@@ -5,7 +5,9 @@ no person: an image proxy such as GitHub's stands for all who look, and none of
 them has a visitor id of their own. The lake says the same::
 
     select site, count(*) from events
-    where event = 'badge' and method <> 'HEAD' and not coalesce(bot or duplicate, false) group by 1
+    where event = 'badge' and method <> 'HEAD' and bot is not true and duplicate is not true
+      and prefetch is not true and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy')
+    group by 1
 
 but for what was erased or has expired there: a badge does not count backwards.
 
@@ -45,8 +47,6 @@ create table if not exists positions (
   partition text primary key, position integer not null
 ) strict, without rowid
 """
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
-"""Primary result codes that no second attempt changes."""
 _EVENT: Final = "badge"
 _COLUMNS: Final = ("partition", "position", "site", "event", "method", "bot", "duplicate", "prefetch", "proxy")
 
@@ -135,7 +135,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         return _whole(path)
     except WarehouseError as error:
-        if not _is_damage(error.__cause__):
+        if not sqlite_file.is_damage(error.__cause__):
             raise
         broken = path.with_name(f"{path.name}.broken-{SYSTEM.now()}")
         structlog.get_logger().warning(
@@ -168,10 +168,6 @@ def _check(connection: sqlite3.Connection) -> None:
         error = sqlite3.DatabaseError(found)
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
-
-
-def _is_damage(error: BaseException | None) -> bool:
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
 def counts(path: Path, sites: Iterable[str]) -> Mapping[str, int]:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
+import pyarrow as pa
+
 from pixelake.clock import SYSTEM, Clock
 from pixelake.disk import Flock, sync
 from pixelake.errors import LakeUnavailable
@@ -69,9 +71,15 @@ def rewrite(path: Path) -> None:
 
 @contextmanager
 def reported(what: str) -> Iterator[None]:
-    """Turn what the disk or the object store says into `LakeUnavailable`: ``cannot <what>: <why>``."""
+    """Turn what the disk or the object store says, or a damaged file, into `LakeUnavailable`: ``cannot <what>: <why>``.
+
+    A file that was damaged on the disk is no reason for a role to die: it would take the whole server with it.
+    """
     try:
         yield
+    except pa.ArrowInvalid as error:
+        hint = "if a file of the lake is damaged, restore it from a backup"
+        raise LakeUnavailable(f"cannot {what}: {' '.join(str(error).split())}", hint) from error
     except OSError as error:
         hint = getattr(error, "hint", "look at the disk")
         said = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else error.strerror or error

@@ -142,7 +142,10 @@ def parquet(place: Place, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
     Raises:
         OSError, pa.ArrowInvalid: it is not there, or damaged.
     """
-    return pq.ParquetFile(place if isinstance(place, Path) else place.open(), read_dictionary=list(dictionaries))
+    try:
+        return pq.ParquetFile(place if isinstance(place, Path) else place.open(), read_dictionary=list(dictionaries))
+    except pa.ArrowInvalid as error:
+        raise pa.ArrowInvalid(f"{place} is damaged: {error}") from error  # Arrow does not say which it is
 
 
 def scan(files: Sequence[Place], columns: Sequence[str], schema: pa.Schema, wanted: Any) -> Iterator[pa.RecordBatch]:

@@ -5,6 +5,7 @@ DuckDB that can open nothing but the folders of the two tables, load no
 extension and change no setting, within bounds of time, memory and disk.
 """
 
+import re
 import signal
 import socket
 import tempfile
@@ -53,6 +54,10 @@ _HINTS: Final[Mapping[type[duckdb.Error], str]] = {
     duckdb.InvalidInputException: "look at the values and their number",
     duckdb.IOException: "the lake may have changed meanwhile: ask again",
 }
+
+
+_DAMAGED: Final = re.compile(r"(magic bytes|metadata|footer).*\.parquet'", re.IGNORECASE)
+"""What DuckDB says of a Parquet file that is none."""
 
 
 class Lakehouse:
@@ -267,5 +272,7 @@ def _interrupts(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _explain(error: duckdb.Error) -> QueryError:
+    if _DAMAGED.search(str(error)):
+        return QueryError(first_line(error), "a file of the lake is damaged: restore it from a backup")
     hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), "look at the SQL")
     return QueryError(first_line(error), hint)

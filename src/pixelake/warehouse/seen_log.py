@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
+import pyarrow as pa
 
-from pixelake.warehouse import seen_runs
+from pixelake.errors import WarehouseError
+from pixelake.warehouse import seen_runs, sqlite_file
 from pixelake.warehouse.seen_runs import Run
 
 FRESH: Final = 1 << 16
@@ -77,11 +79,17 @@ class Log:
         files = [_File(*row) for row in self._connection.execute("select * from runs order by first")]
         if files != self._files:
             known = dict(zip(self._files, self._runs, strict=True))
-            self._runs = [known.get(file) or seen_runs.read(self._at(file.file), file.length) for file in files]
+            self._runs = [known.get(file) or self._read(file) for file in files]
             self._files, self._fresh, self._last = files, {}, 0
         query = "select id, keys from fresh where id > ? order by id"
         for start, keys in self._connection.execute(query, (self._last,)):
             self._hold(start, memoryview(keys).cast("Q").tolist())
+
+    def _read(self, file: _File) -> Run:
+        try:
+            return seen_runs.read(self._at(file.file), file.length)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise WarehouseError(str(error), sqlite_file.again(self._path)) from error
 
     def find(self, keys: Sequence[int]) -> dict[int, int]:
         """The reference of the last name under each key that is known."""

@@ -11,6 +11,8 @@ from pixelake.disk import write_ahead
 from pixelake.errors import WarehouseError
 from pixelake.warehouse import durable
 
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+"""Primary result codes that no second attempt changes."""
 BUSY: Final = 30.0
 """Seconds to wait for another process's transaction."""
 
@@ -71,4 +73,15 @@ def reported(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise WarehouseError(f"{path}: {error}", "look at the disk, and whether the file can be written") from error
+        hint = again(path) if is_damage(error) else "look at the disk, and whether the file can be written"
+        raise WarehouseError(f"{path}: {error}", hint) from error
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether no second attempt changes what SQLite says."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
+def again(path: Path) -> str:
+    """What to do about a damaged file."""
+    return f"stop the server and move {path.parent} away; the next start makes it again, as far as the lake tells"
