@@ -1,5 +1,6 @@
 """Columns by their distinct values."""
 
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -86,3 +87,24 @@ def test_numbers_for_arrow() -> None:
     """As they are, also none."""
     assert indices([]).to_pylist() == []
     assert indices([3, 1]).to_pylist() == [3, 1]
+
+
+@given(ROWS, st.lists(st.integers(0, 29), max_size=10), st.lists(st.sampled_from("abc"), min_size=1, max_size=3))
+def test_values_of_rows_that_are_gone_are_gone(
+    rows: list[tuple[Any, ...]], chosen: list[int], names: list[str]
+) -> None:
+    """Whoever looks at what is distinct sees what some row says; what is remembered stays with its code."""
+    columns, chosen = Columns(len(rows)), [number % len(rows) for number in chosen]
+    coded, distinct = by_identity(rows)
+    coded.memos = [{"of": row} for row in distinct]
+    columns.put_parts(coded, distinct, {name: itemgetter(at) for at, name in enumerate("abc")})
+    kept = columns.keep(chosen)
+    left = [tuple(rows[number]["abc".index(name)] for name in names) for number in chosen]
+    assert set(kept.distinct(names)[1]) == set(left)
+    again = kept.remembered(("a", "b"))
+    assert again is not None
+    of, (first, _) = again
+    assert [(memo["of"][0], first[code]) for code, memo in enumerate(of.memos or ())] == [
+        (value, value) for value in first
+    ]
+    assert [first[code] for code in of.indices.to_pylist()] == [rows[number][0] for number in chosen]

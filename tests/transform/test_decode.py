@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from pixelake.dialects.base import Fault
 from pixelake.hit import Hit
 from pixelake.transform import size
-from pixelake.transform.decode import decode
+from pixelake.transform.decode import decode, refusals
+from pixelake.transform.enrich.consent import Policies
 from tests.judging import batch, events, hit, judge, rejects, rules
 
 PAGES = {
@@ -200,3 +202,21 @@ def test_a_call_ends_at_many_elements(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(decoded.batch.positions) == [7, 8]
     assert len(decoded.batch.hits) == 2
     assert list(decoded.columns.values("position")) == [7, 7, 8, 8]
+
+
+def test_a_refused_element_tells_nothing_of_its_neighbours() -> None:
+    """The raw hit of a reject is kept as the strictest policy of all its elements wants it, whichever is refused."""
+    body = b'[{"site":"open","user":"carol"},{"site":"strict","user":"alice"}]'
+    sent = batch(hit("/events?title=t", {"DNT": "1"}, method="POST", body=body))
+    for policy, told in (("anonymous", False), ("withhold", False), ("ignore", True)):
+        decoded = decode(sent, rules(), Policies("ignore", {"strict": ((0, policy),)}))
+        (refused,) = refusals(decoded, {0: (Fault("unknown_site", "site", ""),)})
+        assert ("alice" in refused.raw, "carol" in refused.raw) == (told, told)
+
+
+def test_a_referer_that_grows() -> None:
+    """What is encoded anew without its secrets may become longer than a field may be: then it is a fault."""
+    headers = b"Referer: ?" + b"\xff" * 900 + b"%252526password%25253Dx\r\n"
+    for query in (b"", b"?site=a&url=https://a.example/"):
+        (row,) = rejects(Hit.of(1, "192.0.2.1", "192.0.2.1", "GET", b"/pixel.gif" + query, headers))
+        assert row["reason"] == "too_long"

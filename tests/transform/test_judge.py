@@ -148,3 +148,14 @@ def test_garbage_collection_goes_on_afterwards(parts: dict[str, Any]) -> None:
     """It rests only while a batch is judged, also if that fails."""
     list(Judge(**parts)(batch(hit("/?boom"), hit("/")), retry()))
     assert gc.isenabled()
+
+
+def test_what_is_refused_opens_no_site(parts: dict[str, Any]) -> None:
+    """Where sites are closed, an unknown one stays unknown, also beside hits of known ones."""
+    parts["registry"].add_sites(["known"])
+    closed = parts | {"rules": make_rules(Settings(sites="closed"), [Native({})])}
+    sent = [hit("/pixel.gif?site=known"), hit("/pixel.gif?site=other"), hit("/pixel.gif?site=a&site=b")]
+    expected = [(1, ""), (2, "unknown_site"), (3, "unknown_site")]
+    for many in (2, 3, 2):  # the third one is not usual
+        assert outcomes(list(Judge(**closed)(batch(*sent[:many]), retry()))) == expected[:many]
+    assert parts["registry"].snapshot().sites.keys() == {"known"}

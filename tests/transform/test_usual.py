@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelake.transform import usual
+from pixelake.hit import Hit
+from pixelake.transform import parts
 from pixelake.transform.decode import Decoder
 from pixelake.transform.process import process
 from pixelake.transform.usual import UsualReader
-from tests.judging import batch, hit, rules, salted
+from tests.judging import AT, CHROME, batch, hit, rules, salted
 
 NAMES = (
     *("site", "event", "url", "title", "referrer", "user", "uid", "event_id", "value", "currency", "sent_at"),
@@ -113,7 +114,7 @@ def test_others_do_not(target: str, headers: dict[str, str]) -> None:
 
 def test_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a proxy writes for each request makes no two heads different, and changes nothing."""
-    monkeypatch.setattr(usual, "MANY", 4)
+    monkeypatch.setattr(parts, "MANY", 4)
     sent = [
         hit(
             f"/pixel.gif?site=a&url=https://a.example/{number}",
@@ -132,3 +133,57 @@ def test_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found is not None
     assert len(found.parts.heads) == 2
     assert _outcome(Decoder(rules()), *sent).events.to_pylist() == _outcome(_long_way(), *sent).events.to_pylist()
+
+
+ODD_HEADS = {
+    "nothing": b"",
+    "no end of the line": b"GET /pixel.gif?a=b HTTP/1.1",
+    "no headers": b"GET /pixel.gif?a=b HTTP/1.1\r\n\r\n",
+    "no version": b"GET /pixel.gif?a=b\r\n\r\n",
+    "blanks in the query": b"GET /pixel.gif?a=b c HTTP/1.1\r\n\r\n",
+    "a line feed before a name": b"GET /?a HTTP/1.1\r\nX: a\nReferer: https://a.example/\r\nUser-Agent: x\r\n\r\n",
+    "a carriage return before a name": b"GET /?a HTTP/1.1\r\nX: a\rReferer: https://a.example/\r\n\r\n",
+    "a carriage return in the Referer": b"GET /?a HTTP/1.1\r\nReferer: https://a.example/\rb\r\n\r\n",
+    "two Referers": b"GET /?a HTTP/1.1\r\nReferer: https://a.example/\r\nReferer: https://b.example/\r\n\r\n",
+    "a Referer that ends the head": b"GET /?a HTTP/1.1\r\nReferer: https://a.example/",
+    "a Referer and no empty line": b"GET /?a HTTP/1.1\r\nReferer: https://a.example/\r\n",
+}
+
+
+@pytest.mark.parametrize("head", ODD_HEADS.values(), ids=ODD_HEADS.keys())
+def test_heads_that_no_browser_sends(head: bytes) -> None:
+    """Streams of other makers may hold any bytes: a line ends where `Hit` says that it ends, on both ways."""
+    sent = [Hit(AT, "192.0.2.1", "192.0.2.1", head), hit("/pixel.gif?site=a")]
+    short, long = (_outcome(way, *sent) for way in (Decoder(rules()), _long_way()))
+    assert short.events.to_pylist() == long.events.to_pylist()
+    assert short.rejects.to_pylist() == long.rejects.to_pylist()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["X-Request-Id: {}\rjunk", "X-Request-Id: {}\nUser-Agent: y", "X: {}\nX-Request-Id: 1", "X: {}\r\nCF-Ray: 1"],
+)
+def test_what_a_proxy_writes_is_a_whole_line(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """Leaving it out changes no line beside it."""
+    monkeypatch.setattr(parts, "MANY", 2)
+    lines = [f"Via: v\r\nUser-Agent: x\r\n{line.format(n)}\r\nX-Request-Id: {n}\r\nDNT: 0\r\n" for n in range(9)]
+    sent = [Hit.of(AT, "192.0.2.1", "192.0.2.1", "GET", b"/?site=a", each.encode()) for each in lines]
+    assert _outcome(Decoder(rules()), *sent).events.to_pylist() == _outcome(_long_way(), *sent).events.to_pylist()
+
+
+def test_other_hits_leave_no_trace() -> None:
+    """What only hits say that are not usual stands in no column of those that are, not even beside their rows."""
+    sent = [
+        hit("/pixel.gif?site=a"),
+        hit("/events", method="POST", body=b"{}"),
+        hit("/pixel.gif?site=b", {"DNT": "1", "User-Agent": "other"}),
+        hit("/p.gif?site=a&plan=x&plan=y", method="HEAD"),
+        hit("/p.gif?site=a", {"User-Agent": "x"}),
+    ]
+    reader = UsualReader(rules())
+    found = reader.sort(sent)
+    assert found is not None
+    columns = reader.columns(found, batch(*sent))
+    assert set(columns.distinct(("method",))[1]) == {("GET",)}
+    assert columns.distinct(("site",))[1] == [("a",)]
+    assert {agent for (agent,) in columns.distinct(("user_agent",))[1]} == {CHROME, "x"}

@@ -62,6 +62,11 @@ def test_bad_times(sent: str) -> None:
     assert [fault.reason for fault in validate({"sent_at": [sent]}, 100)[2]] == ["bad_time"]
 
 
+def test_nothing_is_less_than_nothing() -> None:
+    """-0 is 0: enrichers run once for equal inputs, and must not see now the one and now the other."""
+    assert str(validate({"value": ["-0.0"]}, 100)[0][AT["value"]]) == "0.000000"
+
+
 @pytest.mark.parametrize(
     ("sent", "site"), [("Shop.Example", "shop.example"), (" a_b-c ", "a_b-c"), ("müller.de", "müller.de")]
 )

@@ -35,7 +35,10 @@ Memo: TypeAlias = dict[Any, Any]
 
 
 class Coded:
-    """The codes of some columns, from 0 below `size`; `memos`, by code, if the columns come from such things."""
+    """The codes of some columns, from 0 below `size`; `memos`, by code, if the columns come from such things.
+
+    Each code stands in some row: whoever looks at the values sees none that no row has.
+    """
 
     __slots__ = ("indices", "memos", "size")
 
@@ -43,6 +46,13 @@ class Coded:
         self.indices = codes
         self.size = size
         self.memos = memos
+
+    def only(self, chosen: Indices) -> "tuple[Coded, Sequence[int]]":
+        """The codes of some rows, numbered anew, and what they were before."""
+        known = self.indices.take(chosen).dictionary_encode()
+        codes: Sequence[int] = known.dictionary.to_pylist()
+        memos = None if self.memos is None else [self.memos[code] for code in codes]
+        return Coded(known.indices, len(codes), memos), codes
 
 
 class Column(NamedTuple):
@@ -184,9 +194,9 @@ class Columns:
         return array(field, values).take(coded.indices)
 
     def keep(self, rows: Sequence[int]) -> "Columns":
-        """Some rows, in this order."""
+        """Some rows, in this order; and of the values those alone that stand in one of them."""
         chosen, kept = indices(rows), Columns(len(rows))
-        groups: dict[int, Coded] = {id(self._constant): kept._constant}
+        groups: dict[int, tuple[Coded, Sequence[int]]] = {id(self._constant): (kept._constant, (0,))}
         for name in self._columns:
             values, coded = self.column(name)
             if coded is None:
@@ -194,8 +204,9 @@ class Columns:
                 kept.put(name, took)
                 continue
             if id(coded) not in groups:
-                groups[id(coded)] = Coded(coded.indices.take(chosen), coded.size, coded.memos)
-            kept.put_column(name, Column(values, groups[id(coded)]))
+                groups[id(coded)] = coded.only(chosen)
+            fewer, codes = groups[id(coded)]
+            kept.put_column(name, Column([values[code] for code in codes], fewer))
         return kept
 
     def _narrowed(self, name: str) -> Column:

@@ -153,17 +153,24 @@ def only_known(decoded: Decoded, known: Container[str]) -> Decoded:
 
 
 def refusals(decoded: Decoded, faults: Mapping[int, Sequence[Fault]]) -> list[Rejected]:
-    """Rows that decoded well, by their place, as rejects. Of a hit with several, the first one has the raw hit."""
+    """Rows that decoded well, by their place, as rejects. Of a hit with several, the first one has the raw hit.
+
+    It is kept as the strictest policy of the hit's elements wants it, whichever of them is refused.
+    """
     hits = dict(zip(decoded.batch.positions, decoded.batch.hits, strict=True))
     raw_at = {rejected.position: rejected.hit_id for rejected in reversed(decoded.rejected)}
     found = []
     columns = [decoded.columns.values(name) for name in ("position", "hit_id", "site", "user_agent", "anonymous")]
+    policies = {position: {"withhold"} for position in decoded.withheld}
+    for position, anonymous in zip(columns[0], columns[4], strict=True):
+        if anonymous:
+            policies.setdefault(position, set()).add("anonymous")
     for at, why in sorted(faults.items(), key=lambda each: (columns[0][each[0]], each[0])):
         position, hit_id, site, agent, anonymous = (values[at] for values in columns)
         if position in raw_at:
             raw = see_json(raw_at[position])
         else:
-            raw = raw_json(hits[position], decoded.rules, anonymous=anonymous)
+            raw = _raw(hits[position], decoded.rules, policies.get(position, frozenset()))
             raw_at[position] = hit_id
         found.append(Rejected(hit_id, position, hits[position], site, agent, anonymous, why, raw))
     return found

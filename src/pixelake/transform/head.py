@@ -90,7 +90,8 @@ def read_head(headers: bytes, max_field: int, secrets: Redactor) -> Head:
     elif b"referer" in found:
         texts["referer"] = ""  # an empty one is one
     faults: list[Fault] = []
-    if 3 * len(headers) > max_field:  # a byte that cannot be decoded becomes three letters
+    # a byte that cannot be decoded becomes three letters; and what is encoded anew without its secrets becomes longer
+    if max(3 * len(headers), len(texts["referer"] or "")) > max_field:
         for name, sent in texts.items():
             if sent and len(sent) > max_field:
                 if name in _NEEDED:

@@ -37,13 +37,15 @@ def array(field: "pa.Field[Any]", values: Sequence[Any]) -> Any:
     return _maps(values) if field.type == _PROPERTIES else pa.array(values, field.type)
 
 
-def _maps(rows: Sequence[Mapping[str, Sequence[str]]]) -> Any:
+def _maps(sent: Sequence[Mapping[str, Sequence[str]] | None]) -> Any:
     """Built from flat columns: a third of the time of `pyarrow.array` over lists of pairs."""
+    rows = [row or {} for row in sent]
+    absent = pa.array([row is None for row in sent]) if None in sent else None
     names = pa.array(chain.from_iterable(rows), pa.string())
     lists = list(chain.from_iterable(row.values() for row in rows))
     texts = pa.array(chain.from_iterable(lists), pa.string())
     items = pa.ListArray.from_arrays(_offsets(lists), texts).cast(_PROPERTIES.item_type)
-    return pa.MapArray.from_arrays(_offsets(rows), names, items).cast(_PROPERTIES)
+    return pa.MapArray.from_arrays(_offsets(rows), names, items, mask=absent).cast(_PROPERTIES)
 
 
 def _offsets(parts: Sequence[Any]) -> Any:

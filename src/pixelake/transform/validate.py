@@ -118,7 +118,8 @@ def _value(value: str) -> tuple[Decimal | None, Fault | None]:
         exact = number.quantize(_SMALLEST)
     except InvalidOperation:  # more digits than the context has
         return None, fault
-    return (exact, None) if exact == number and abs(exact) < _LIMIT else (None, fault)
+    # -0 is 0, also for an enricher that looks at it
+    return (exact + 0, None) if exact == number and abs(exact) < _LIMIT else (None, fault)
 
 
 def _currency(value: str) -> tuple[str | None, Fault | None]:

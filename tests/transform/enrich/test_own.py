@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 
 from pixelake.errors import SettingsError
 from pixelake.event import Field
+from pixelake.transform.decode import decode
 from pixelake.transform.enrich.own import LONGEST, Own, enrich_own, enricher, load_own, own_fields
-from pixelake.warehouse.schema import ARROW_TYPES, arrow_schema
+from pixelake.transform.process import process
+from pixelake.warehouse.schema import ARROW_TYPES, arrow_schema, events_schema
+from tests.judging import batch, hit, rules, salted
 
 MODULE = """
 from pixelake.event import Field
@@ -276,3 +280,19 @@ def test_a_declared_function_stays_one() -> None:
         return site.upper()
 
     assert shout("a") == "A"
+
+
+def test_no_map_at_all() -> None:
+    """A column of maps is null where its enricher gives none: in every row, in some, and beside what failed."""
+    declared = Field("seen", "map<text,list<text>>", "", "")
+    given: dict[str | None, Any] = {"a": None, "b": {"x": ["y"], "z": []}, "c": {}, "d": 1}
+    own = (Own("tests:seen", ("title",), (declared,), given.__getitem__),)
+    of_own = replace(rules(), own=own, schema=events_schema(own_fields(own)))
+    for titles in ("a", "aa", "abca", "adb", "bc"):
+        decoded = decode(batch(*[hit(f"/pixel.gif?site=s&title={title}") for title in titles]), of_own)
+        outcome = process(decoded, salted(decoded))
+        expected = [
+            given[title] if given[title] is None else list(given[title].items()) for title in titles if title != "d"
+        ]
+        assert outcome.events["seen"].to_pylist() == expected
+        assert outcome.rejects["reason"].to_pylist() == ["enricher_failed"] * titles.count("d")

@@ -269,7 +269,7 @@ def _decimal(value: Any) -> Decimal:
         raise ValueError from error
     if exact != number or abs(exact) >= _LIMIT:
         raise ValueError
-    return exact
+    return exact + 0  # no -0
 
 
 def _map(value: Any) -> dict[str, list[str]]:
