@@ -38,13 +38,15 @@ class Memory(Generic[K, V]):
 
     Args:
         find_out: what to remember of a key; pure.
-        most: bytes of keys that a generation may have; a longer key than `LONGEST` is found out each time.
+        most: bytes of keys that a generation may have; a longer key than `LONGEST_KEY` is found out each time.
     """
 
     __slots__ = ("_find_out", "_left", "_most", "_old", "young")
 
     EACH: ClassVar = 512
     """Bytes that an entry takes besides its key, about."""
+    LONGEST_KEY: ClassVar = 4_096
+    """Header lines of a browser with all its client hints, behind a CDN, have 2,000 bytes."""
 
     def __init__(self, find_out: Callable[[K], V], most: int = 12 << 20) -> None:
         self._find_out: Callable[[K], V] = find_out
@@ -54,7 +56,7 @@ class Memory(Generic[K, V]):
 
     def __getitem__(self, key: K) -> V:
         """What is known of the key. Who is in a hurry looks into `young` first."""
-        if len(key) > LONGEST:
+        if len(key) > self.LONGEST_KEY:
             return self._find_out(key)
         if key in self.young:
             return self.young[key]
