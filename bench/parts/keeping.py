@@ -27,6 +27,8 @@ PART: Final = 50_000
 """Events of a write."""
 RATE: Final = 5_000.0
 """Hits a second."""
+WARM: Final = 5.0
+"""Seconds of load before the clock starts: the first hits wait for the consumer to start."""
 POLL: Final = 0.02
 """Seconds between looks at what can be seen."""
 
@@ -76,6 +78,7 @@ def delay(options: Namespace) -> None:
     with scratch() as folder, serve(folder) as server:
         settings = Settings(data=folder / "data")
         looks: list[tuple[float, int, int, int]] = []
+        openloop(server, RATE, WARM)
         stop = threading.Event()
         looking = threading.Thread(target=_look, args=(settings, looks, stop))
         looking.start()
