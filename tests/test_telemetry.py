@@ -2,8 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
+
+import pytest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from pixelake import telemetry
 
@@ -55,3 +60,23 @@ def test_a_process_that_has_not_joined(tmp_path: Path) -> None:
     script = COUNT.replace("telemetry.join(", "print(")
     subprocess.run([sys.executable, "-c", script, str(tmp_path), "x"], check=True, cwd=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_who_leaves_while_it_is_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ends takes the files of its gauges with it: they are listed, and then not there."""
+    with telemetry.folder(tmp_path / "link") as folder:
+        port = telemetry.serve(folder, "127.0.0.1", 0)
+        _count(folder, "collect-1")
+        _count(folder, "collect-2")
+        merge, left = MultiProcessCollector.merge, []
+
+        def late(files: Sequence[str], **more: Any) -> Any:
+            if not left:
+                left.append(telemetry.forget(folder, "collect-2"))
+            return merge(files, **more)
+
+        monkeypatch.setattr(MultiProcessCollector, "merge", staticmethod(late))
+        page = _page(port)
+    assert left
+    assert "pixelake_connections 4.0" in page
+    assert 'pixelake_answers_total{reason="",status="200"} 6.0' in page

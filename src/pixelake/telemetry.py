@@ -16,17 +16,19 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server, values
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 _PREFIX: Final = "pixelake-metrics-"
+_LOOKS: Final = 10
 _MEMORY: Final = "/dev/shm"  # noqa: S108 - a folder with a random name is made in it
 _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -146,6 +148,20 @@ def _point(link: Path, place: Path) -> None:
     link.symlink_to(place)
 
 
+class _Sums(Collector):
+    """The sums over all processes; looked at again if one of them left meanwhile, and took its files with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._collector = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterable[Any]:
+        """See `prometheus_client.registry.Collector`."""
+        for _ in range(_LOOKS - 1):
+            with suppress(FileNotFoundError):
+                return list(self._collector.collect())  # type: ignore[no-untyped-call]
+        return list(self._collector.collect())  # type: ignore[no-untyped-call]
+
+
 def serve(folder: Path, host: str, port: int) -> int:
     """Serve the sums over all processes that ever joined `folder`, from a thread; return the port.
 
@@ -153,6 +169,6 @@ def serve(folder: Path, host: str, port: int) -> int:
         OSError: the address cannot be had.
     """
     registry = CollectorRegistry(support_collectors_without_names=True)
-    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    registry.register(_Sums(folder))
     server, _ = start_http_server(port, host, registry)
     return int(server.server_port)
