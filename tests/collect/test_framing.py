@@ -78,6 +78,12 @@ def test_what_can_never_become_a_head_is_refused_at_once(beginning: bytes) -> No
     assert host.refused == ["bad_request"]
 
 
+@pytest.mark.parametrize("target", [b"HTTP://\na/p.gif", b"http://\na/p.gif", b"/p.gif?\na=1"])
+def test_a_line_feed_in_the_target_is_refused(target: bytes) -> None:
+    """Also behind a scheme in capitals, where llhttp takes one."""
+    assert frame(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n")[0].refused == ["bad_request"]
+
+
 @pytest.mark.parametrize("start", [b"\n", b"\r", b"\r\n\n", b" "])
 def test_only_whole_empty_lines_may_come_before_a_request(start: bytes) -> None:
     """CR LF is passed over (RFC 9112 2.2), nothing else."""

@@ -151,6 +151,9 @@ class Framing:
         """A whole head: let llhttp judge it, then wait for a body or go on."""
         self._complete = False
         self._head = head
+        if b"\n" in head[: head.find(b"\r\n")]:  # llhttp takes one behind ``HTTP://``
+            self._host.refuse("bad_request")
+            return
         try:
             self._parser.feed_data(head if head.isascii() else _escaped(head))
         except httptools.HttpParserUpgrade:
