@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from pixelake.hit import Hit
+from pixelake.testing import CAMPAIGNS, REFERRERS
 
 AGENTS: Final = Path(__file__).parents[2] / "tests" / "data" / "user_agents.txt"
 """Recorded ones, a line each; tests/data/README.md says whose."""
@@ -33,16 +34,6 @@ _WORDS: Final = (
     "garden",
     "sql",
 )
-_REFERRERS: Final = (
-    "",
-    "https://www.google.com/",
-    "https://duckduckgo.com/",
-    "https://news.ycombinator.com/item?id=1",
-    "https://www.linkedin.com/",
-    "https://www.bing.com/",
-    "https://old.reddit.com/r/analytics/",
-)
-_CAMPAIGNS: Final = (("newsletter", "email", "spring"), ("google", "cpc", "brand"), ("linkedin", "social", "launch"))
 DAY: Final = 86_400_000_000
 
 
@@ -82,13 +73,7 @@ def hits(count: int, start: int, span: int = DAY, population: Population | None 
     random = Random(seed)
     site, page, agent = _Zipf(who.sites, random), _Zipf(who.pages, random), _Zipf(who.agents, random)
     agents = user_agents(who.agents)
-    visitors = [
-        (
-            f"{random.randrange(1, 224)}.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(1, 255)}",
-            agent(),
-        )
-        for _ in range(who.visitors)
-    ]
+    visitors = [(_address(random), agent()) for _ in range(who.visitors)]
     targets: dict[tuple[int, int], tuple[str, str]] = {}
     for number in range(count):
         place = site(), page()
@@ -132,9 +117,9 @@ def _head(random: Random, target: tuple[str, str], agent: str, language: str, ev
     query, referer = target
     chance = random.random()
     if chance < 0.4:
-        query += "&referrer=" + quote(_REFERRERS[1 + random.randrange(len(_REFERRERS) - 1)], safe="")
+        query += "&referrer=" + quote(REFERRERS[1 + random.randrange(len(REFERRERS) - 1)], safe="")
     elif chance < 0.5:
-        source, medium, campaign = random.choice(_CAMPAIGNS)
+        source, medium, campaign = random.choice(CAMPAIGNS)
         query += f"&utm_source={source}&utm_medium={medium}&utm_campaign={campaign}"
     elif chance < 0.53:
         query += f"&event=purchase&value={random.randint(500, 20_000) / 100:.2f}&currency=EUR"

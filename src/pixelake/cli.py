@@ -445,6 +445,13 @@ def sites_list(context: click.Context, form: str) -> None:
     _print(pa.table(columns), form)
 
 
+def _site(named: str) -> str:
+    """The site of that name, as it is kept."""
+    if fault := fault_of_site(named):
+        raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
+    return named.strip().lower()
+
+
 @sites.command("add")
 @click.argument("site")
 @click.option("--zone", help="Its IANA time zone; else the setting default_zone.")
@@ -452,11 +459,9 @@ def sites_list(context: click.Context, form: str) -> None:
 def sites_add(context: click.Context, site: str, zone: str | None) -> None:
     """Declare a site, before its first hit or because `sites` is closed. Its rejects can be replayed then."""
     chosen = _settings(context)
-    if fault := fault_of_site(site):
-        raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
+    name = _site(site)
     folder.begun(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
-        name = site.strip().lower()
         new = name not in registry.snapshot().sites
         if zone and new:
             registry.set_zone(name, zone)  # adds it too, but not if there is no such zone
@@ -475,11 +480,10 @@ def sites_add(context: click.Context, site: str, zone: str | None) -> None:
 def sites_badge(context: click.Context, site: str, has: bool) -> None:
     """Give a site a badge: an image with a text or a count. The tag: `pixelake snippet --kind badge`."""
     chosen = _settings(context)
-    if fault := fault_of_site(site):
-        raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
+    name = _site(site)
     folder.begun(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
-        registry.set_badge(site.strip().lower(), has)
+        registry.set_badge(name, has)
 
 
 @sites.command("policy")
@@ -489,11 +493,10 @@ def sites_badge(context: click.Context, site: str, has: bool) -> None:
 def sites_policy(context: click.Context, site: str, value: str) -> None:
     """What DNT: 1 and Sec-GPC: 1 do on a site; `default`: what the setting do_not_track says."""
     chosen = _settings(context)
-    if fault := fault_of_site(site):
-        raise _Misuse(f"there can be no such site: {fault}", "name a host or a slug, for instance shop.example")
+    name = _site(site)
     folder.begun(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
-        registry.set_policy(site.strip().lower(), "" if value == "default" else value)
+        registry.set_policy(name, "" if value == "default" else value)
 
 
 @program.command("snippet")

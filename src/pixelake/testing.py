@@ -107,7 +107,7 @@ _PAGES: Final = (
     ("/contact", "Contact"),
     ("/legal/privacy", "Privacy"),
 )
-_REFERRERS: Final = (
+REFERRERS: Final = (
     "",
     "https://www.google.com/",
     "https://duckduckgo.com/",
@@ -116,7 +116,7 @@ _REFERRERS: Final = (
     "https://www.bing.com/",
     "https://old.reddit.com/r/analytics/",
 )
-_CAMPAIGNS: Final = (("newsletter", "email", "spring"), ("google", "cpc", "brand"), ("linkedin", "social", "launch"))
+CAMPAIGNS: Final = (("newsletter", "email", "spring"), ("google", "cpc", "brand"), ("linkedin", "social", "launch"))
 _LANGUAGES: Final = ("en-US,en;q=0.9", "de-DE,de;q=0.9,en;q=0.6", "es-ES,es;q=0.9", "fr-FR,fr;q=0.8", "ja-JP,ja;q=0.9")
 _BROWSERS: Final = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
@@ -168,10 +168,10 @@ def _view(random: Random, headers: dict[str, str], address: str) -> Request:
     path, title = random.choices(_PAGES, cum_weights=zipf(len(_PAGES)))[0]
     url = f"https://{site}{path}"
     if random.random() < 0.15:
-        source, medium, campaign = random.choice(_CAMPAIGNS)
+        source, medium, campaign = random.choice(CAMPAIGNS)
         url += "?" + urlencode({"utm_source": source, "utm_medium": medium, "utm_campaign": campaign})
     query = {"site": site, "url": url, "title": title, "event_id": f"{random.getrandbits(64):016x}"}
-    referrer = random.choices(_REFERRERS, cum_weights=zipf(len(_REFERRERS)))[0]
+    referrer = random.choices(REFERRERS, cum_weights=zipf(len(REFERRERS)))[0]
     if referrer:
         query["referrer"] = referrer
     if random.random() < 0.03:

@@ -215,16 +215,16 @@ class Columns:
         if known is None:
             values, coded = self.column(name)
             if coded is None:
-                known = _by_value(self.values(name))
+                coded, values = by_value(self.values(name))
+                known = Column(values, coded)
             else:
-                codes: dict[Any, int] = {}
-                same = [codes.setdefault(value, len(codes)) for value in values]
-                if len(codes) == 1:
-                    known = Column(list(codes), self._constant)
-                elif len(codes) == len(same):
+                same, different = by_value(values)
+                if same.size == 1:
+                    known = Column(different, self._constant)
+                elif same.size == len(values):
                     known = Column(values, coded)
                 else:
-                    known = Column(list(codes), Coded(indices(same).take(coded.indices), len(codes)))
+                    known = Column(different, Coded(same.indices.take(coded.indices), same.size))
             self._narrow[name] = known
         return known
 
@@ -257,10 +257,11 @@ def by_identity(things: Sequence[Any]) -> tuple[Coded, list[Any]]:
     return Coded(indices(map(codes.__getitem__, names)), len(distinct)), list(distinct.values())
 
 
-def _by_value(values: Sequence[Any]) -> Column:
+def by_value(values: Sequence[Any]) -> tuple[Coded, list[Any]]:
+    """By what they say."""
     known: dict[Any, int] = {}
     codes = indices([known.setdefault(value, len(known)) for value in values])
-    return Column(list(known), Coded(codes, len(known)))
+    return Coded(codes, len(known)), list(known)
 
 
 def _together(groups: Sequence[Coded]) -> tuple[Coded, list[Sequence[int]]]:

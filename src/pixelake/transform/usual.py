@@ -21,7 +21,7 @@ from pixelake.dialects.site import DEFAULT
 from pixelake.dialects.text import text
 from pixelake.hit import Hit
 from pixelake.stream.base import Batch
-from pixelake.transform.columns import EMPTY, Coded, Columns, by_identity, indices
+from pixelake.transform.columns import EMPTY, Coded, Columns, by_identity, by_value, indices
 from pixelake.transform.enrich.consent import FORMS, consent
 from pixelake.transform.fields import NOTHING, PROPERTY, UNUSUAL, Field, FieldReader, Fields
 from pixelake.transform.head import HEAD_PARTS, referring_page
@@ -250,7 +250,7 @@ class UsualReader:
                 page_of[row] = page = page or referring
                 site_of[row] = site or page.host or referring.host or DEFAULT
             if not odd:
-                pages, sites = by_identity(page_of), _by_text(site_of)
+                pages, sites = by_identity(page_of), by_value(site_of)
         if odd or pages is None or sites is None:
             return frozenset(odd)
         return Usual(parts, said, properties, pages, sites)
@@ -294,12 +294,6 @@ def _values(said: _Said, rows: int) -> list[Any]:
     for row, value in said.each():
         values[row] = value
     return values
-
-
-def _by_text(values: Sequence[str]) -> tuple[Coded, Sequence[str]]:
-    known: dict[str, int] = {}
-    codes = indices([known.setdefault(value, len(known)) for value in values])
-    return Coded(codes, len(known)), list(known)
 
 
 def _put(found: Columns, name: str, values: Sequence[Any]) -> None:
