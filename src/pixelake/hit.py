@@ -17,6 +17,12 @@ from pixelake.errors import StreamError
 VERSION: Final = b"\x02"
 MAX_GROUP_BYTES: Final = 1 << 30
 """Upper bound of a decompressed group: a damaged length must not take the memory."""
+ERASED: Final = "erased"
+"""The source of a hit of which only its time is kept: a person was erased. Its place in the partition stays."""
+PARTLY_ERASED: Final = "+erased"
+"""The ending of the source of a hit that others are told of, too: in its body stands `ERASURE` for what is gone."""
+ERASURE: Final = "pixelake-erased"
+"""Whoever judges such a hit again withholds the elements that hold this. It means nothing in any other hit."""
 
 
 class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -62,6 +68,10 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
         r"""A hit from the parts of a head; `headers` are lines ``Name: value\r\n``."""
         head = b"%s %s HTTP/1.1\r\n%s\r\n" % (method.encode(), target, headers)
         return cls(received_at, peer, client, head, body, source, hit_id)
+
+    def erased(self) -> Self:
+        """What is kept of it once it is erased: when it was received."""
+        return type(self)(self.received_at, "", "", b"", source=ERASED, hit_id=self.hit_id)
 
     @property
     def method(self) -> str:

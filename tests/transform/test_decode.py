@@ -4,10 +4,11 @@ import base64
 import gzip
 import json
 
+import msgspec
 import pytest
 
 from pixelake.dialects.base import Fault
-from pixelake.hit import Hit
+from pixelake.hit import ERASURE, PARTLY_ERASED, Hit
 from pixelake.transform import size
 from pixelake.transform.decode import decode, refusals
 from pixelake.transform.enrich.consent import Policies
@@ -220,3 +221,21 @@ def test_a_referer_that_grows() -> None:
     for query in (b"", b"?site=a&url=https://a.example/"):
         (row,) = rejects(Hit.of(1, "192.0.2.1", "192.0.2.1", "GET", b"/pixel.gif" + query, headers))
         assert row["reason"] == "too_long"
+
+
+def test_an_erased_hit_is_withheld() -> None:
+    outcome = judge(hit("/pixel.gif?site=a.example").erased(), hit("/pixel.gif?site=b.example"))
+    assert outcome.withheld["position"].to_pylist() == [1]
+    assert outcome.events["site"].to_pylist() == ["b.example"]
+
+
+def test_erased_elements_are_withheld_and_others_keep_their_names() -> None:
+    body = json.dumps([{"site": "a.example", "user": user} for user in (ERASURE, "other")]).encode()
+    whole = hit("/events", {"Content-Type": "application/json"}, body=body, method="POST")
+    partly = msgspec.structs.replace(whole, source=whole.source + PARTLY_ERASED)
+    outcome = judge(partly)
+    assert outcome.withheld["position"].to_pylist() == [1]
+    (event,) = outcome.events.to_pylist()
+    assert (event["user_id"], event["source"]) == ("other", whole.source)
+    assert event["hit_id"].endswith(".1")
+    assert judge(whole).events.num_rows == 2  # who only writes the word is no less an event

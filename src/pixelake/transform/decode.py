@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from pixelake.dialects.base import Element, Fault
 from pixelake.dialects.site import DEFAULT
-from pixelake.hit import Hit
+from pixelake.hit import ERASED, ERASURE, PARTLY_ERASED, Hit
 from pixelake.stream.base import Batch, Position
 from pixelake.transform.columns import Columns, by_identity, joined
 from pixelake.transform.enrich.consent import Policies, consent
@@ -204,13 +204,17 @@ def _decode_hit(  # noqa: PLR0917 - a hit, and what about it
     others: _Others, rules: Rules, hit: Hit, hit_id: str, position: Position, policies: Policies
 ) -> Size:
     """Add the elements of a hit, and say what they take."""
+    if hit.source == ERASED:
+        others.withheld.append(position)
+        return Size(1, 0, 0)
     head = read_head(hit.headers, rules.max_field, rules.secrets)
     dialect = rules.dialect(hit.target)
     elements = dialect.decode(hit)
     shared = len(hit.target) + len(hit.headers)
     if len(elements) > 1 and len(elements) * shared > MAX_SHARED:
         elements = (Element({}, (Fault("too_many", "body", "its elements repeat a head of that length"),)),)
-    about = (hit.received_at, hit.source, dialect.name, hit.method, hit.client, hit.client != hit.peer)
+    source = hit.source.removesuffix(PARTLY_ERASED)
+    about = (hit.received_at, source, dialect.name, hit.method, hit.client, hit.client != hit.peer)
     search = rules.secrets.search()
     values, text = 0, len(hit.body) + len(elements) * shared
     read = []
@@ -223,12 +227,14 @@ def _decode_hit(  # noqa: PLR0917 - a hit, and what about it
             element = Element(redacted(element.values, search), element.faults)  # noqa: PLW2901 - the same, redacted
             all_short = False  # what is encoded anew may have become longer
         row, site, faults = _decode_element(element, head, rules, all_short=all_short)
-        read.append((row, site, faults, policies.of(site, hit.received_at) if head.objects else "ignore"))
+        policy = policies.of(site, hit.received_at) if head.objects else "ignore"
+        is_erased = source != hit.source and ERASURE in sent
+        read.append((row, site, faults, "erased" if is_erased else policy))
     raw = ""
     for index, (row, site, faults, policy) in enumerate(read):
         name = f"{hit_id}.{index}" if index else hit_id
         anonymous = policy == "anonymous"
-        if policy == "withhold":
+        if policy in {"withhold", "erased"}:
             others.withheld.append(position)
         elif faults:
             told = raw or _raw(hit, rules, {policy for *_, policy in read})
