@@ -224,12 +224,14 @@ def test_a_referer_that_grows() -> None:
 
 
 def test_an_erased_hit_is_withheld() -> None:
+    """It keeps its place, and nobody takes it for a page."""
     outcome = judge(hit("/pixel.gif?site=a.example").erased(), hit("/pixel.gif?site=b.example"))
     assert outcome.withheld["position"].to_pylist() == [1]
     assert outcome.events["site"].to_pylist() == ["b.example"]
 
 
 def test_erased_elements_are_withheld_and_others_keep_their_names() -> None:
+    """What stands behind an erased element has the name it had before."""
     body = json.dumps([{"site": "a.example", "user": user} for user in (ERASURE, "other")]).encode()
     whole = hit("/events", {"Content-Type": "application/json"}, body=body, method="POST")
     partly = msgspec.structs.replace(whole, source=whole.source + PARTLY_ERASED)
