@@ -147,13 +147,13 @@ def test_the_disk_is_away_for_a_while(serve: Server, tmp_path: Path) -> None:
 def test_a_new_lake_on_purpose(tmp_path: Path) -> None:
     """Where none was before it is made; where one was, only who makes the folder of the log gets another."""
     chosen = Settings(data=tmp_path)
-    build._check_not_gone(chosen)
+    build.check_not_gone(chosen)
     (tmp_path / "live").mkdir()
     (tmp_path / "live" / "badges.sqlite").touch()
     with pytest.raises(LakeUnavailable, match="is gone") as caught:
-        build._check_not_gone(chosen)
+        build.check_not_gone(chosen)
     Path(caught.value.hint.rpartition("mkdir -p ")[2]).mkdir(parents=True)
-    build._check_not_gone(chosen)
+    build.check_not_gone(chosen)
     assert build.lake(chosen).positions() == {}
 
 

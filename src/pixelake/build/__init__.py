@@ -1,0 +1,75 @@
+"""Settings become objects: the only folder that names every backend.
+
+A role imports only what it runs, inside its function: a collector must not pay
+for pyarrow, and a misspelt flag must be answered at once.
+"""
+
+from pathlib import Path
+
+from pixelake.build.judging import check_enrichers, dialects, judge, rules, schemas
+from pixelake.build.keeping import replay, status
+from pixelake.build.places import check_lake, check_not_gone, lake_place, lake_window, place_of
+from pixelake.build.roles import ROLES, consumer
+from pixelake.build.stores import (
+    asked_lake,
+    badge_store,
+    lake,
+    lake_reader,
+    lakehouse,
+    live_reader,
+    live_store,
+    publish_badges,
+    reader,
+    registry,
+    seen,
+    watcher,
+    writer,
+)
+from pixelake.settings import Settings
+from pixelake.settings import check as check_values
+
+__all__ = [
+    "ROLES",
+    "asked_lake",
+    "badge_store",
+    "check",
+    "check_enrichers",
+    "check_lake",
+    "check_not_gone",
+    "consumer",
+    "judge",
+    "lake",
+    "lake_reader",
+    "lake_window",
+    "lakehouse",
+    "live_reader",
+    "live_store",
+    "publish_badges",
+    "reader",
+    "registry",
+    "replay",
+    "rules",
+    "seen",
+    "status",
+    "watcher",
+    "writer",
+]
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that no role could start with, before anything is made.
+
+    Raises:
+        SettingsError: a value is out of range, there is no such backend, a certificate cannot be used, or a
+            schema is none.
+    """
+    check_values(settings)
+    dialects(settings)
+    schemas(settings)
+    if settings.tls_certificate:
+        from pixelake.collect import tls
+
+        tls.context(Path(settings.tls_certificate), Path(settings.tls_key))
+    for name in ("stream", "files", "live", "registry"):
+        place_of(settings, name, name)
+    lake_place(settings)

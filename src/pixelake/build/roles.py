@@ -1,0 +1,138 @@
+"""What a child of the supervisor runs."""
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from socket import socket
+from typing import TYPE_CHECKING, Final
+
+from pixelake.build.judging import dialects, judge, rules
+from pixelake.build.keeping import status
+from pixelake.build.places import lake_window, was_open
+from pixelake.build.stores import (
+    badge_store,
+    files_plans,
+    lake,
+    lakehouse,
+    live_reader,
+    live_store,
+    publish_badges,
+    reader,
+    registry,
+    writer,
+)
+from pixelake.clock import SYSTEM
+from pixelake.errors import (
+    RegistryUnavailable,
+    StreamError,
+    WarehouseError,
+)
+from pixelake.settings import Settings, parse_address
+
+if TYPE_CHECKING:
+    from pixelake.transform.consumer import Consumer
+
+
+BADGE_SECONDS: Final = 2.0
+"""Between looks at what badges should show."""
+_AWAY: Final = (WarehouseError, StreamError, RegistryUnavailable, OSError)
+"""What passes by itself, or once somebody has seen to it; it is not the settings."""
+
+
+def collect(settings: Settings, listener: socket | None, ready: Callable[[], None]) -> None:
+    """Run a collector on an inherited socket."""
+    from pixelake.collect import worker
+
+    assert listener is not None  # noqa: S101 - the supervisor gives collectors one
+    worker.run(
+        settings, listener, lambda: writer(settings), dialects(settings), lambda: registry(settings), ready=ready
+    )
+
+
+def consumer(settings: Settings) -> "Consumer":
+    """From the stream into the live store and the lake, each at its own pace."""
+    from pixelake.transform.consumer import Consumer
+    from pixelake.transform.feed import Plan
+
+    by = rules(settings)
+    badges = Plan(
+        name="badges",
+        sink=badge_store(settings),
+        window=lake_window(settings),
+        rows=settings.lake_rows,
+        holds=False,  # what it misses it takes from the lake
+    )
+    return Consumer(
+        readers=lambda group: reader(settings, group),
+        judge=judge(settings, by),
+        plans=(
+            Plan(name="live", sink=live_store(settings), window=settings.live_window, rows=settings.lake_rows),
+            Plan(name="lake", sink=lake(settings, by.own), window=lake_window(settings), rows=settings.lake_rows),
+            badges,
+            *files_plans(settings),
+        ),
+        batch_size=settings.batch_size,
+    )
+
+
+def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> None:
+    """Run the consumer until SIGTERM. If the lake is away that was there before, wait for it."""
+    from pixelake.operate import maintain
+    from pixelake.operate.pulse import EVERY, pulse
+    from pixelake.transform.retry import Retry, Stopped
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    shared = registry(settings)
+    opening = Retry("open the lake", stop, on=_AWAY if was_open(settings) else ())
+    made: list[Consumer] = []
+    before = (
+        maintain.Task("destroy salts", maintain.HOUR, lambda: shared.destroy_salts(SYSTEM.now())),
+        maintain.Task(
+            "say what is wrong", EVERY, pulse(shared, lambda: [opening.error, *(each.health().error for each in made)])
+        ),
+    )
+    maintain.start(before, stop)
+    try:
+        made.append(opening(lambda: _consumer_once_open(settings)))
+    except Stopped:
+        return
+    maintain.start((maintain.Task("publish badges", BADGE_SECONDS, publish_badges(settings)),), stop)
+    made[0].run(stop, settings.shutdown_timeout)
+
+
+def _consumer_once_open(settings: Settings) -> "Consumer":
+    lake(settings)  # first: all else takes half a second to make, too much to find the lake away each time
+    return consumer(settings)
+
+
+def web(settings: Settings, listener: socket | None, _ready: Callable[[], None]) -> None:
+    """Run the dashboard on an inherited socket."""
+    from pixelake.operate.listen import pixel_url
+    from pixelake.operate.pulse import is_stalled
+    from pixelake.operate.snippet import snippet
+    from pixelake.warehouse.questions import Questions
+    from pixelake.web import api, server
+    from pixelake.web.sources import Sources
+
+    assert listener is not None  # noqa: S101 - the supervisor gives the dashboard one
+    shared = registry(settings)
+    sources = Sources(
+        questions=Questions(lakehouse(settings)),
+        live=live_reader(settings),
+        registry=shared,
+        status=lambda: status(settings, shared.noticed).as_dict(),
+        collect_url=pixel_url(settings),
+        snippet=snippet(pixel_url(settings), "SITE"),
+        stalled=lambda: is_stalled(shared),
+    )
+    host, _ = parse_address("web", settings.web)
+    server.run(api.create(sources, hosts=(host, *settings.web_hosts)), [listener])
+
+
+ROLES: Final[Mapping[str, Callable[[Settings, socket | None, Callable[[], None]], None]]] = {
+    "collect": collect,
+    "consume": consume,
+    "web": web,
+}
+"""What each role runs: with settings, the socket it listens on, and what a collector calls once it serves."""

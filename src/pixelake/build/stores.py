@@ -1,0 +1,165 @@
+"""Streams, the registry, the lake and the stores beside it, as the settings name them."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from pixelake.build.places import badges_at, check_not_gone, lake_place, place_of
+from pixelake.clock import SECOND, SYSTEM
+from pixelake.settings import Settings
+from pixelake.stream.base import Reader, Watcher, Writer
+
+if TYPE_CHECKING:
+    from pixelake.registry.sqlite import SqliteRegistry
+    from pixelake.transform.enrich.own import Own
+    from pixelake.transform.feed import Plan
+    from pixelake.warehouse.badges_sqlite import BadgeStore
+    from pixelake.warehouse.lake import Lake, LakeReader
+    from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
+    from pixelake.warehouse.query import Lakehouse
+    from pixelake.warehouse.seen_sqlite import SqliteSeen
+
+
+DAY: Final = 86_400.0
+"""Seconds."""
+
+
+def writer(settings: Settings) -> Writer:
+    """Where the collector puts hits. To be called inside its event loop."""
+    from pixelake.stream.sqlite import SqliteWriter
+
+    return SqliteWriter(
+        place_of(settings, "stream", "stream"),
+        segment_bytes=settings.segment_bytes,
+        segment_age=settings.segment_age,
+        reserve=settings.disk_reserve,
+        bound=settings.stream_bytes,
+        window=settings.commit_window,
+    )
+
+
+def reader(settings: Settings, group: str) -> Reader:
+    """Where the consumer takes hits from."""
+    from pixelake.stream.sqlite_reader import SqliteReader
+
+    return SqliteReader(
+        place_of(settings, "stream", "stream"),
+        group,
+        retention=settings.stream_retention,
+        bound=settings.stream_bytes,
+    )
+
+
+def watcher(settings: Settings) -> Watcher:
+    """What `status` asks."""
+    from pixelake.stream.sqlite_watcher import SqliteWatcher
+
+    return SqliteWatcher(place_of(settings, "stream", "stream"))
+
+
+def registry(settings: Settings) -> "SqliteRegistry":
+    """The shared memory of the installation."""
+    from pixelake.registry.sqlite import SqliteRegistry
+
+    place = place_of(settings, "registry", "registry", "registry.sqlite")
+    # a salt must outlive the hits that may still need it, by a day
+    return SqliteRegistry(place, settings.default_zone, retention=settings.stream_retention + DAY)
+
+
+def lake(settings: Settings, own: "Sequence[Own]" = ()) -> "Lake":
+    """The lake, open for writing; with the columns of these enrichers. Made if there was none before.
+
+    Raises:
+        LakeUnavailable: it is gone, or cannot be opened.
+    """
+    check_not_gone(settings)
+    from pixelake.transform.enrich.own import own_fields
+    from pixelake.warehouse.lake import Lake
+    from pixelake.warehouse.schema import events_schema
+
+    return Lake(lake_place(settings), schema=events_schema(own_fields(own)))
+
+
+def lake_reader(settings: Settings) -> "LakeReader":
+    """How far the lake is."""
+    from pixelake.warehouse.lake import LakeReader
+
+    return LakeReader(lake_place(settings))
+
+
+def asked_lake(settings: Settings) -> "Lakehouse":
+    """The lake, open for the questions of a command: what is gone is told, not shown as empty.
+
+    Raises:
+        LakeUnavailable: it is gone.
+    """
+    check_not_gone(settings)
+    return lakehouse(settings)
+
+
+def lakehouse(settings: Settings) -> "Lakehouse":
+    """The lake, open for questions; empty as long as it is not there."""
+    from pixelake.warehouse.query import Lakehouse
+
+    return Lakehouse(lake_place(settings), settings.sql_timeout, settings.sql_memory)
+
+
+def files_plans(settings: Settings) -> "Sequence[Plan]":
+    """Plain files beside the lake, if they are wanted."""
+    from pixelake.transform.feed import Plan
+    from pixelake.warehouse.files import Files
+    from pixelake.warehouse.files_place import Folder
+
+    if settings.files_format == "off":
+        return ()
+    sink = Files(Folder(place_of(settings, "files", "files")), settings.files_format)
+    return (Plan(name="files", sink=sink, window=settings.files_window, rows=settings.lake_rows),)
+
+
+def live_store(settings: Settings) -> "LiveStore":
+    """The last days, open for writing."""
+    from pixelake.warehouse.live_sqlite import LiveStore
+
+    return LiveStore(place_of(settings, "live", "live", "live.sqlite"), settings.live_retention)
+
+
+def live_reader(settings: Settings) -> "LiveReader":
+    """The last days, for the dashboard."""
+    from pixelake.warehouse.live_sqlite import LiveReader
+
+    return LiveReader(place_of(settings, "live", "live", "live.sqlite"))
+
+
+def badge_store(settings: Settings) -> "BadgeStore":
+    """What badges show. If it was deleted, is damaged or behind, as far as the lake knows."""
+    from pixelake.warehouse.badges_sqlite import BadgeStore
+
+    lake(settings)  # first: opening it sets aside what a power cut broke
+    found = BadgeStore(badges_at(settings), lake_place(settings))
+    found.catch_up()
+    return found
+
+
+def publish_badges(settings: Settings) -> Callable[[], None]:
+    """What lets badges show the counts, each time it is called."""
+    from pixelake.warehouse.badges_sqlite import counts
+
+    shown = registry(settings)
+
+    def publish() -> None:
+        if sites := shown.snapshot().badges:
+            shown.publish_badges(counts(badges_at(settings), sites))
+
+    return publish
+
+
+def seen(settings: Settings) -> "SqliteSeen":
+    """Who owns an event id: ``<data>/seen/``. If that was deleted, as far as the lake knows."""
+    from pixelake.warehouse.owners import owners
+    from pixelake.warehouse.seen_sqlite import SqliteSeen
+
+    found = SqliteSeen(settings.data / "seen" / "seen.sqlite", settings.repeat_window, settings.stream_retention)
+    if found.is_new:
+        lake(settings)  # first: opening it sets aside what a power cut broke
+        since = SYSTEM.now() - int(settings.repeat_window * SECOND)
+        found.restore(owners(lake_place(settings), since))
+    return found
