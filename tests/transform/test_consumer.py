@@ -1,8 +1,10 @@
 """The consumer with the real parts of one machine: the embedded stream, the lake, the live store."""
 
 import asyncio
+import gzip
 import shutil
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,11 +12,15 @@ from pixelake import telemetry
 from pixelake.hit import Hit
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.reject import REASONS
+from pixelake.stream import groups
+from pixelake.stream.base import GROUP
 from pixelake.stream.sqlite import SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
 from pixelake.transform.consumer import Consumer
-from pixelake.transform.feed import Plan
+from pixelake.transform.feed import Late, Plan
 from pixelake.transform.judge import Judge
+from pixelake.warehouse.files import Files
+from pixelake.warehouse.files_place import Folder
 from pixelake.warehouse.lake import Lake, LakeReader
 from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from pixelake.warehouse.query import Lakehouse
@@ -35,8 +41,14 @@ def append(folder: Path, hits: list[Hit]) -> None:
     asyncio.run(run())
 
 
-def settle(folder: Path, rows: int, batch_size: int = 70) -> None:
-    """Run a consumer until so many rows are in the lake."""
+def settle(
+    folder: Path,
+    rows: int,
+    batch_size: int = 70,
+    more: Sequence[Plan] = (),
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a consumer until so many rows are in the lake, and then until `meanwhile` is over."""
     registry = SqliteRegistry(folder / "registry" / "registry.sqlite")
     with (
         closing(registry),
@@ -51,7 +63,7 @@ def settle(folder: Path, rows: int, batch_size: int = 70) -> None:
         consumer = Consumer(
             readers=lambda group: SqliteReader(folder / "stream", group),
             judge=judge,
-            plans=plans,
+            plans=[*plans, *more],
             batch_size=batch_size,
         )
         stop = threading.Event()
@@ -59,6 +71,7 @@ def settle(folder: Path, rows: int, batch_size: int = 70) -> None:
         thread.start()
         try:
             eventually(lambda: LakeReader(folder / "lake").sums().in_lake >= rows, 60)
+            meanwhile()
         finally:
             stop.set()
             thread.join(30)
@@ -130,3 +143,19 @@ def test_a_stream_that_is_set_back(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "lake")
     settle(tmp_path, 350)
     assert ids(tmp_path) == [f"{n:04}" for n in range(350)]
+
+
+def test_a_sink_that_cannot_be_opened_holds_up_nobody(tmp_path: Path) -> None:
+    """The others go on, nothing of the stream is committed, and it catches up once it can."""
+    append(tmp_path, [hit(f"/?site=s&event_id={n:04}") for n in range(300)])
+    (tmp_path / "files").write_text("in the way")
+    files = Late(lambda: Files(Folder(tmp_path / "files"), "json.gz"))
+
+    def out_of_the_way() -> None:
+        assert not any(groups.look(tmp_path / "stream", GROUP).values())
+        (tmp_path / "files").unlink()
+        eventually(lambda: sum(files.positions().values()) >= 300, 60)
+
+    settle(tmp_path, 300, more=[Plan(name="files", sink=files, window=0.05, rows=1_000)], meanwhile=out_of_the_way)
+    lines = [gzip.decompress(path.read_bytes()).splitlines() for path in tmp_path.rglob("files/events/**/*.json.gz")]
+    assert sum(map(len, lines)) == 300

@@ -52,7 +52,7 @@ def collect(settings: Settings, listener: socket | None, ready: Callable[[], Non
 def consumer(settings: Settings) -> "Consumer":
     """From the stream into the live store and the lake, each at its own pace."""
     from pixelake.transform.consumer import Consumer
-    from pixelake.transform.feed import Plan
+    from pixelake.transform.feed import Late, Plan
 
     by = rules(settings)
     badges = Plan(
@@ -62,11 +62,12 @@ def consumer(settings: Settings) -> "Consumer":
         rows=settings.lake_rows,
         holds=False,  # what it misses it takes from the lake
     )
+    live = Late(lambda: live_store(settings))
     return Consumer(
         readers=lambda group: reader(settings, group),
         judge=judge(settings, by),
         plans=(
-            Plan(name="live", sink=live_store(settings), window=settings.live_window, rows=settings.lake_rows),
+            Plan(name="live", sink=live, window=settings.live_window, rows=settings.lake_rows),
             Plan(name="lake", sink=lake(settings, by.own), window=lake_window(settings), rows=settings.lake_rows),
             badges,
             *files_plans(settings),
@@ -112,13 +113,14 @@ def web(settings: Settings, listener: socket | None, _ready: Callable[[], None])
     from pixelake.operate.pulse import is_stalled
     from pixelake.operate.snippet import snippet
     from pixelake.warehouse.questions import Questions
+    from pixelake.warehouse.resting import Resting
     from pixelake.web import api, server
     from pixelake.web.sources import Sources
 
     assert listener is not None  # noqa: S101 - the supervisor gives the dashboard one
     shared = registry(settings)
     sources = Sources(
-        questions=Questions(lakehouse(settings)),
+        questions=Questions(Resting(lambda: lakehouse(settings))),
         live=live_reader(settings),
         registry=shared,
         status=lambda: status(settings, shared.noticed).as_dict(),

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from pixelake import machine
 from pixelake.build.places import badges_at, check_not_gone, lake_place, place_of
 from pixelake.clock import SECOND, SYSTEM
-from pixelake.settings import Settings
+from pixelake.settings import AUTO, Settings
 from pixelake.stream.base import Reader, Watcher, Writer
 
 if TYPE_CHECKING:
     from pixelake.registry.sqlite import SqliteRegistry
     from pixelake.transform.enrich.own import Own
-    from pixelake.transform.feed import Plan
+    from pixelake.transform.feed import Late, Plan
     from pixelake.warehouse.badges_sqlite import BadgeStore
     from pixelake.warehouse.lake import Lake, LakeReader
     from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 DAY: Final = 86_400.0
 """Seconds."""
+SQL_PART: Final = 8
+"""Queries take an eighth of the memory, if the setting says no more; at least and at most so many bytes."""
+SQL_LEAST: Final = 64 << 20
+SQL_MOST: Final = 4 << 30
+SQL_THREADS: Final = 2
+"""Of all queries together: a third core is for those who do not ask."""
 
 
 def writer(settings: Settings) -> Writer:
@@ -100,18 +107,26 @@ def lakehouse(settings: Settings) -> "Lakehouse":
     """The lake, open for questions; empty as long as it is not there."""
     from pixelake.warehouse.query import Lakehouse
 
-    return Lakehouse(lake_place(settings), settings.sql_timeout, settings.sql_memory)
+    automatic = f"{machine.share(SQL_PART, SQL_MOST, SQL_LEAST)}B"
+    return Lakehouse(
+        lake_place(settings),
+        settings.sql_timeout,
+        automatic if settings.sql_memory == AUTO else settings.sql_memory,
+        threads=min(SQL_THREADS, machine.cores()),
+        spill=settings.data / "spill",
+    )
 
 
 def files_plans(settings: Settings) -> "Sequence[Plan]":
     """Plain files beside the lake, if they are wanted."""
-    from pixelake.transform.feed import Plan
+    from pixelake.transform.feed import Late, Plan
     from pixelake.warehouse.files import Files
     from pixelake.warehouse.files_place import Folder
 
     if settings.files_format == "off":
         return ()
-    sink = Files(Folder(place_of(settings, "files", "files")), settings.files_format)
+    place = place_of(settings, "files", "files")
+    sink = Late(lambda: Files(Folder(place), settings.files_format))
     return (Plan(name="files", sink=sink, window=settings.files_window, rows=settings.lake_rows),)
 
 

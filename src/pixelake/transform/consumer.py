@@ -10,6 +10,7 @@ import structlog
 
 from pixelake import telemetry
 from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.errors import WarehouseError
 from pixelake.stream.base import GROUP, Batch, Partition, Position, Reader
 from pixelake.transform.feed import Feed, Plan
 from pixelake.transform.feed import Health as SinkHealth
@@ -125,11 +126,15 @@ class Consumer:
         return Health(lag, next(filter(None, errors), ""), sinks)
 
     def _begin(self, reader: Reader) -> None:
-        """Go to the lowest position of the sinks that hold: what the stream holds above it must reach them all."""
-        for feed in self._holding:
-            feed.look()
-        known = set.intersection(*(set(feed.stored) for feed in self._holding))
-        reader.rewind({name: self._lowest(name) for name in known})
+        """Go to the lowest position of the sinks that hold: what the stream holds above it must reach them all.
+
+        One that cannot say holds the stream by what it has, which it tells later: until then nothing is committed.
+        """
+        ready = [feed for feed in self._holding if feed.look()]
+        if not ready:
+            raise WarehouseError("no sink can say how far it is", "see what is wrong with each")
+        known = set.intersection(*(set(feed.stored) for feed in ready))
+        reader.rewind({name: min(feed.stored[name] for feed in ready) for name in known})
 
     def _offer(self, outcome: Outcome, batch: Batch) -> None:
         self._committed.setdefault(batch.partition, 0)

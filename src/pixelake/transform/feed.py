@@ -26,20 +26,41 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 import structlog
 
-from pixelake import telemetry
+from pixelake import machine, telemetry
 from pixelake.clock import Clock
 from pixelake.stream.base import Partition, Position, Reader
 from pixelake.transform.judge import Judge
-from pixelake.transform.retry import BROKEN, Retry, Stopped
+from pixelake.transform.retry import BROKEN, Retry, Stopped, told
 from pixelake.warehouse.base import Outcome, Sink
 
-BUFFER_BYTES: Final = 64 << 20
+BUFFER_BYTES: Final = machine.share(64, most=64 << 20, least=4 << 20)
 """What a sink may have waiting; half of it is written at once, before its window ends."""
 PATIENCE: Final = 1.0
 """Seconds that a full buffer may hold up the others before its sink is detached."""
 LOOK: Final = 0.25
 """Most seconds between looks at the clock."""
 _SHORTEST: Final = 0.005
+
+
+class Late:
+    """A sink that is opened when it is first needed, so that one which cannot be used now holds up nobody."""
+
+    def __init__(self, opened: Callable[[], Sink]) -> None:
+        self._opened = opened
+        self._sink: Sink | None = None
+
+    def write(self, outcome: Outcome) -> None:
+        """See `pixelake.warehouse.base.Sink`."""
+        self._open().write(outcome)
+
+    def positions(self) -> Mapping[Partition, Position]:
+        """See `pixelake.warehouse.base.Sink`."""
+        return self._open().positions()
+
+    def _open(self) -> Sink:
+        if self._sink is None:
+            self._sink = self._opened()
+        return self._sink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,13 +204,20 @@ class Feed:
         self._failures = telemetry.counter("pixelake_sink_failures_total").labels(sink=plan.name)
         self._thread = threading.Thread(target=self._run, name=f"feed-{plan.name}", daemon=True)
 
-    def look(self) -> None:
-        """Ask the sink how far it is, before the start.
-
-        Raises:
-            Exception: whatever the sink raises.
-        """
-        self.stored = dict(self.plan.sink.positions())
+    def look(self) -> bool:
+        """Ask the sink how far it is, before the start. False if it cannot say now: it begins detached then."""
+        try:
+            self.stored = dict(self.plan.sink.positions())
+        except BROKEN as error:
+            structlog.get_logger().warning(
+                f"{self.plan.name} cannot be used; it will catch up by itself",
+                error=told(error),
+                hint=getattr(error, "hint", ""),
+            )
+            self._state = _State.DETACHED
+            return False
+        self._state = _State.ATTACHED
+        return True
 
     def start(self) -> None:
         """Start the thread."""
@@ -303,7 +331,8 @@ class Feed:
         reader = self._writing(lambda: self._readers(self._group))
         pile = _Pile()
         try:
-            self._writing(lambda: reader.rewind(self.plan.sink.positions()))
+            self.stored = dict(self._writing(self.plan.sink.positions))
+            reader.rewind(self.stored)
             while not self._closing.is_set() and not self._has_joined():
                 for outcome, received_at in self._read(reader):
                     pile.add(outcome, received_at, self._clock.monotonic())
