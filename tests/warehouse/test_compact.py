@@ -4,19 +4,23 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.errors import LakeUnavailable
 from pixelake.operate.compaction import as_text, compact
+from pixelake.testing import FakeClock
 from pixelake.warehouse import compact as compaction
 from pixelake.warehouse.compact import LIMITS, Limits, Packed
 from pixelake.warehouse.delta import DeltaWriter
@@ -69,9 +73,9 @@ def all_rows(lake: Place) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return ask(lake, query.format("events")), ask(lake, query.format("rejects"))
 
 
-def compact_all(lake: Place) -> list[Packed]:
+def compact_all(lake: Place, clock: Clock = SYSTEM) -> list[Packed]:
     """Compact by another object than whoever writes has."""
-    opened = Lake(lake)
+    opened = Lake(lake, clock)
     return [opened.compact(todo) for todo in opened.plan()]
 
 
@@ -150,12 +154,13 @@ def test_other_readers_see_the_same(folder: Path) -> None:
     assert after.to_pylist() == before.to_pylist()
 
 
-def test_hours_stay_apart(folder: Path) -> None:
-    """Each hour has files of its own, the open one is compacted too, and bounds are of the rows."""
-    lake = Lake(folder)
-    for at in range(1, 9):
-        lake.write(outcome([event("a", at, received_at=START + timedelta(minutes=20 * at))]))
-    assert [(each.files, each.rows) for each in compact_all(folder)] == [(2, 2), (3, 3), (3, 3)]
+def at(moment: datetime) -> FakeClock:
+    """A clock that stands there."""
+    return FakeClock(int(moment.timestamp()) * SECOND)
+
+
+def _check_bounds(folder: Path) -> None:
+    """What the log tells of each file is so."""
     for file in log_of(folder, "events").files.values():
         times = pq.read_table(folder / "events" / file.name, columns=["received_at"], partitioning=None)["received_at"]
         bounds = pc.min_max(times).as_py()
@@ -163,6 +168,72 @@ def test_hours_stay_apart(folder: Path) -> None:
         assert told["minValues"]["received_at"] == bounds["min"].strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         assert told["maxValues"]["received_at"] == bounds["max"].strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         assert told["numRecords"] == len(times)
+
+
+def test_hours_stay_apart(folder: Path) -> None:
+    """While its day is not over each hour has files of its own, the open one is compacted too."""
+    lake = Lake(folder)
+    for place in range(1, 9):
+        lake.write(outcome([event("a", place, received_at=START + timedelta(minutes=20 * place))]))
+    done = compact_all(folder, at(START + timedelta(hours=2, minutes=50)))
+    assert [(each.folder[-7:], each.files, each.rows) for each in done] == [
+        ("hour=21", 2, 2),
+        ("hour=22", 3, 3),
+        ("hour=23", 3, 3),
+    ]
+    _check_bounds(folder)
+
+
+def test_a_quiet_day_is_one_file(anywhere: Place) -> None:
+    """A day that is over becomes one file in its folder; each row keeps its hour, and rows that come later join."""
+    lake = Lake(anywhere)
+    for place in range(1, 9):
+        moment = START + timedelta(minutes=20 * place)
+        lake.write(outcome([event("a", place, received_at=moment)], [reject("b", place, received_at=moment)]))
+    rows = all_rows(anywhere)
+    midnight = datetime(2026, 2, 11, tzinfo=UTC)
+    assert {each.files for each in compact_all(anywhere, at(midnight + timedelta(hours=1)))} == {2, 3}
+    done = compact_all(anywhere, at(midnight + timedelta(hours=2)))
+    day = "year=2026/month=02/day=10"
+    assert [(each.table, each.folder, each.files, each.rows) for each in done] == [
+        ("events", day, 3, 8),
+        ("rejects", day, 3, 8),
+    ]
+    assert all_rows(anywhere) == rows
+    assert {row["hour"] for row in rows[0]} == {row["hour"] for row in rows[1]} == {"21", "22", "23"}
+    assert compact_all(anywhere) == []
+    lake.write(outcome([event("a", 9, received_at=START + timedelta(hours=2))]))
+    (late,) = compact_all(anywhere)
+    assert (late.folder, late.files, late.rows) == (day, 2, 9)
+    (file,) = log_of(anywhere, "events").files.values()
+    assert file.name.startswith(f"{day}/packed-")
+    assert all_rows(anywhere)[0][:8] == rows[0]
+    assert LakeReader(anywhere).sums().holds
+
+
+def test_other_programs_see_the_hours_of_a_day(folder: Path) -> None:
+    """Of a file that holds a day Delta's own reader, and a DuckDB that follows no log, tell the hour of each row."""
+    lake = Lake(folder)
+    for place in range(3):
+        lake.write(outcome([event("a", place + 1, received_at=START + timedelta(hours=place))]))
+    compact_all(folder)
+    lake.write(outcome([event("a", 4, received_at=START + timedelta(hours=1))]))  # a file of an hour beside it
+    table = DeltaTable(str(folder / "events"))
+    expected = [("10", "21"), ("10", "22"), ("10", "23"), ("10", "22")]
+    columns = ["position", "day", "hour"]
+    for found in (
+        table.to_pyarrow_table(columns=columns),
+        table.to_pyarrow_dataset().to_table(columns=columns),
+        table.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("day") == "10"),
+    ):
+        assert [(row["day"], row["hour"]) for row in found.sort_by("position").to_pylist()] == expected
+    some = table.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("hour") == "22")
+    assert sorted(some["position"].to_pylist()) == [2, 4]
+    with duckdb.connect() as database:
+        database.register("found", table.to_pyarrow_dataset())
+        assert database.sql("select list(position order by position) from found where hour = '22'").fetchone() == (
+            [2, 4],
+        )
 
 
 def test_readers_beside_see_each_row_once(anywhere: Place) -> None:
@@ -385,9 +456,9 @@ def test_durable_in_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
         lake.compact(events)
     (packed,) = log_of(folder, "events").files.values()
     entry = log_of(folder, "events").entry(log_of(folder, "events").version).name
-    steps = [packed.name.rpartition("/")[2], "hour=21", entry, "_delta_log", "_synced.json"]
+    steps = [packed.name.rpartition("/")[2], "day=10", entry, "_delta_log", "_synced.json"]
     assert [synced.index(step) for step in steps] == sorted(synced.index(step) for step in steps)
-    assert synced.index("hour=21", synced.index(steps[0])) < synced.index(entry)
+    assert synced.index("day=10", synced.index(steps[0])) < synced.index(entry)
 
 
 def test_memory_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,7 +471,7 @@ def test_memory_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         return real(parts)
 
     monkeypatch.setattr(compaction, "_ordered", ordered)
-    monkeypatch.setitem(LIMITS, "events", Limits(128 << 20, 10, 64 << 20))
+    monkeypatch.setitem(LIMITS, "events", Limits(128 << 20, 10, 64 << 20, 32 << 20))
     lake = Lake(folder)
     for at in range(1, 41, 4):
         lake.write(outcome([event("a", at + more) for more in (3, 1, 2, 0)]))
@@ -415,26 +486,13 @@ def test_memory_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_bytes_bound_a_group_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows of much text do not come together."""
-    monkeypatch.setitem(LIMITS, "rejects", Limits(128 << 20, 1_000, 100_000))
+    monkeypatch.setitem(LIMITS, "rejects", Limits(128 << 20, 1_000, 100_000, 1 << 20))
     lake = Lake(folder)
     for at in range(1, 7):
         lake.write(outcome([], [reject("a", at, raw=f"{at}" * 40_000)]))
     compact_all(folder)
     (file,) = log_of(folder, "rejects").files.values()
     assert pq.ParquetFile(folder / "rejects" / file.name).num_row_groups == 3
-
-
-def test_large_files_are_left_and_small_ones_come_in_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No packed file is much larger than it should be, and one that is large enough is not touched again."""
-    lake = Lake(folder)
-    fill(lake, count=8)
-    size = max(file.size for file in log_of(folder, "events").files.values())
-    monkeypatch.setitem(LIMITS, "events", Limits(3 * size, 1_000, 1 << 20))
-    monkeypatch.setitem(LIMITS, "rejects", Limits(1, 1_000, 1 << 20))  # all are large enough
-    assert [len(job.files) for _, job in lake.plan()] == [3, 3, 2]
-    compact_all(folder)
-    monkeypatch.setitem(LIMITS, "events", Limits(2 * min(_sizes(folder)), 1_000, 1 << 20))
-    assert Lake(folder).plan() == []
 
 
 def _sizes(folder: Path) -> list[int]:
@@ -463,7 +521,7 @@ def test_what_others_took_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch)
     for at in range(1, 4):
         lake.write(outcome([], [reject("a", at)]))
     todo = lake.plan()
-    monkeypatch.setattr(lake, "plan", lambda: todo)
+    monkeypatch.setattr(lake, "plan", lambda **_: todo)
     assert sum(Lake(folder).purge(every)) == 3
     found = compact(lake, lambda *_: None)
     assert (found.files_before, found.skipped) == (0, 3)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 
 from pixelake.clock import SYSTEM
 from pixelake.errors import Conflict, LakeUnavailable
-from pixelake.warehouse import durable
+from pixelake.warehouse import durable, layout
 from pixelake.warehouse.base import EVENTS
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import DeltaLog
@@ -48,7 +49,7 @@ def test_rows_come_back_as_written(writer: DeltaWriter) -> None:
 
 
 def test_layout_is_a_folder_an_hour(writer: DeltaWriter) -> None:
-    """Rows lie in the folder of their hour, in their order, without the folder's columns."""
+    """Rows lie in the folder of their hour, in their order, with the hour and without the day, which folders tell."""
     rows = [event("a", 1, site="z"), event("a", 2, site="b"), event("a", 3, received_at=START + timedelta(hours=3))]
     adds = writer.add_files(outcome(rows).events)
     assert [add.path.rpartition("/")[0] for add in adds] == [
@@ -57,7 +58,34 @@ def test_layout_is_a_folder_an_hour(writer: DeltaWriter) -> None:
     ]
     file = pq.ParquetFile(writer.log.folder / adds[0].path)
     assert file.read(columns=["site"])["site"].to_pylist() == ["z", "b"]
-    assert not {"year", "month", "day", "hour"} & set(file.schema_arrow.names)
+    assert not {"year", "month", "day"} & set(file.schema_arrow.names)
+    assert file.read(columns=["hour"])["hour"].to_pylist() == ["21", "21"]
+    assert adds[1].partition_values == {"year": "2026", "month": "02", "day": "11"}
+
+
+def test_a_file_may_hold_a_day(writer: DeltaWriter) -> None:
+    """Rows of several hours lie in one file in the folder of their day; other programs see the hour of each."""
+    rows = outcome([event("a", at, received_at=START + timedelta(hours=at)) for at in (0, 1, 2)]).events
+    stored, extent = layout.complete(rows, writer.stored), layout.Extent()
+    extent.add(stored)
+    day = {"year": "2026", "month": "02", "day": "10"}
+    add = writer.add_file(day, "packed-x", lambda file: layout.write(stored, file), extent)
+    assert add.path.startswith("year=2026/month=02/day=10/packed-x-")
+    writer.commit(Change([add]), {"a": 2})
+    read = _table(writer).to_pyarrow_table(columns=["position", "year", "day", "hour"]).sort_by("position").to_pylist()
+    assert [(row["day"], row["hour"]) for row in read] == [("10", "21"), ("10", "22"), ("10", "23")]
+    dataset = _table(writer).to_pyarrow_dataset()
+    assert dataset.to_table(filter=(ds.field("hour") == "22") & (ds.field("day") == "10")).num_rows == 1
+
+
+def test_a_folder_that_was_taken_away_is_made_again(writer: DeltaWriter) -> None:
+    """What takes empty folders away does not disturb a writer that has written there before."""
+    rows = outcome([event("a", 1)]).events
+    (add,) = writer.add_files(rows)
+    shutil.rmtree(writer.log.folder / "year=2026")
+    (again,) = writer.add_files(rows)
+    assert not (writer.log.folder / add.path).exists()
+    assert (writer.log.folder / again.path).stat().st_size == again.size
 
 
 def test_no_statistics_on_identifying_columns(writer: DeltaWriter) -> None:
@@ -67,7 +95,7 @@ def test_no_statistics_on_identifying_columns(writer: DeltaWriter) -> None:
     footer = pq.ParquetFile(writer.log.folder / add.path).metadata.row_group(0)
     columns = [footer.column(index) for index in range(footer.num_columns)]
     with_bounds = {column.path_in_schema for column in columns if column.is_stats_set}
-    assert with_bounds == {"received_at", "partition", "position", "site", "event"}
+    assert with_bounds == {"received_at", "partition", "position", "site", "event", "hour"}
 
 
 def test_readers_prune_by_time_and_lose_no_row(writer: DeltaWriter) -> None:

@@ -7,6 +7,7 @@
       lock           held (flock) by `serve`
       lock-<role>    held by `serve` too, or by the command that runs that role alone
       run/           where the running processes count; worth nothing once they have ended
+      spill/         what queries put out of their memory while they run; worth nothing afterwards
       stream/  lake/events/  lake/rejects/  live/  seen/  registry/
       schemas/       the user's own rules for events; only read
       lists/         the user's own lists for enrichers; only read
@@ -16,6 +17,7 @@ badges count again what the lake holds. So may ``seen/``, but the owners of
 event ids are then known as far as the lake tells.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +27,30 @@ from pixelake.clock import SYSTEM, Clock
 from pixelake.disk import Flock, sync
 from pixelake.errors import DataFolderError, FolderInUse, FolderVersion
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The version of a data folder that this program writes."""
+
+
+def _bring_up_lake(folder: Path) -> None:
+    """Let the hour be a column of the lake's files. A lake that lies elsewhere is brought up when it is written to."""
+    from pixelake.warehouse.lake import Lake  # noqa: PLC0415 - who has nothing to migrate does without Arrow's memory
+
+    lake = folder / "lake"
+    if (lake / "events" / "_delta_log").is_dir():
+        Lake(lake, told=_shown)
+
+
+def _shown(done: int, total: int) -> None:
+    """Progress, where a person watches."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\rbringing the lake to this version: {done:,} of {total:,} files" + "\n" * (done == total))
+        sys.stderr.flush()
+
+
 MIGRATIONS: Final[Mapping[int, Callable[[Path], None]]] = {
     1: lambda _: None,  # hits were written in another way, which is still read; but who knows only that must keep out
     2: lambda _: None,  # the store of event ids moves its own file; who does not know the new form must keep out
+    3: _bring_up_lake,
 }
 """How a folder of each older version becomes the next one. Each may be repeated after a crash."""
 ROLES: Final = ("collect", "consume", "web")
@@ -53,6 +74,7 @@ def occupied(folder: Path, roles: Sequence[str], clock: Clock = SYSTEM) -> Itera
         FolderInUse: somebody else runs one of these roles on it.
         FolderVersion: another version wrote it, and it cannot be migrated.
         DataFolderError: it cannot be written to, or it holds something else.
+        LakeUnavailable: its lake cannot be migrated now.
     """
     _make(folder)
     _check(folder)
@@ -158,7 +180,11 @@ def _take(lock: Flock, folder: Path, clock: Clock) -> None:
 
 
 def _upgrade(folder: Path) -> None:
-    """Bring the folder to this version, step by step; each step is durable before the next."""
+    """Bring the folder to this version, step by step; each step is durable before the next.
+
+    Raises:
+        LakeUnavailable: the lake cannot be brought up: there is no room for it, say. It is as it was.
+    """
     found = _check(folder)
     try:
         if found is None:

@@ -28,6 +28,7 @@ from pixelake.warehouse import durable, layout
 from pixelake.warehouse.delta_log import LAST_CHECKPOINT, LOG, DataFile, DeltaLog, entry_name
 from pixelake.warehouse.evolve import add_columns
 from pixelake.warehouse.place import Place, one_line
+from pixelake.warehouse.relayout import Told, bring_up
 
 CHECKPOINT_EVERY: Final = 100
 """Commits between two checkpoints: opening reads at most so many entries."""
@@ -36,6 +37,7 @@ ATTEMPTS: Final = 20
 """Commits of others that one of ours may lose against before it gives up."""
 
 CONFIGURATION: Final = {
+    layout.LAYOUT: str(layout.VERSION),
     "delta.checkpointInterval": str(CHECKPOINT_EVERY),
     "delta.dataSkippingStatsColumns": ",".join(layout.MEASURED),
     "delta.enableExpiredLogCleanup": "false",
@@ -54,17 +56,21 @@ class Change(NamedTuple):
 class DeltaWriter:
     """One table, open for writing; made if it is not there. One thread, under the lock of the lake.
 
+    One that an older version wrote is brought to today's layout first, which may take long: `told` hears of it.
+
     Attributes:
         log: the table as this writer last saw it; every entry of it is durable.
     """
 
-    def __init__(self, folder: Place, schema: pa.Schema, clock: Clock) -> None:
+    def __init__(self, folder: Place, schema: pa.Schema, clock: Clock, told: Told = lambda *_: None) -> None:
         self._folder, self._clock = folder, clock
         self._delta_schema = Schema.from_arrow(schema)
         self._synced = -1
         self._flush = durable.sync
-        self._hours: set[str] = set()
+        self._made: set[str] = set()
         self.log = DeltaLog(folder)
+        self.log.refresh()
+        bring_up(self.log, clock, told)
         self._table = self._open()
         with durable.reported(f"open the lake {folder}"), _delta_reported("open", folder):
             add_columns(self._table, self._delta_schema)
@@ -73,7 +79,7 @@ class DeltaWriter:
     @property
     def stored(self) -> pa.Schema:
         """The columns of a file that is written now: all the table has, perhaps more than whoever writes knows."""
-        return _stored(self.log.schema)
+        return layout.stored(self.log.schema)
 
     def _open(self) -> DeltaTable:
         with durable.reported(f"open the lake {self._folder}"), _delta_reported("open", self._folder):
@@ -83,8 +89,9 @@ class DeltaWriter:
                 str(self._folder),
                 self._delta_schema,
                 mode="ignore",
-                partition_by=list(PARTITION_COLUMNS),
+                partition_by=list(layout.FOLDERS),
                 configuration=CONFIGURATION,
+                raise_if_key_not_exists=False,  # one of them is ours
                 storage_options=None if isinstance(self._folder, Path) else dict(self._folder.options),
             )
 
@@ -95,6 +102,7 @@ class DeltaWriter:
             LakeUnavailable: the log cannot be read or synced.
         """
         self.log.refresh()
+        bring_up(self.log, self._clock)  # somebody with an older version may still write, too
         if isinstance(self._folder, Path):
             with durable.reported(f"sync {self._folder}"):
                 self._sync_log(self._folder / LOG)
@@ -130,10 +138,10 @@ class DeltaWriter:
         extent: layout.Extent,
         is_new: bool = True,
     ) -> AddAction:
-        """Write one file of one hour, durably. It belongs to the table once it is committed.
+        """Write one file of one hour or one day, durably. It belongs to the table once it is committed.
 
         Args:
-            values: of the partition columns.
+            values: that all its rows have: year, month and day, and the hour if it is one.
             name: of the file, without ending; nobody ever had it.
             fill: writes it.
             extent: of what was written, once it is.
@@ -142,17 +150,23 @@ class DeltaWriter:
         Raises:
             LakeUnavailable: the disk is full or broken.
         """
-        hour = "/".join(f"{name}={value}" for name, value in values.items())
-        path = f"{hour}/{name}-{layout.columns_tag(self.stored)}.zstd.parquet"
+        folder = "/".join(f"{name}={value}" for name, value in values.items())
+        path = f"{folder}/{name}-{layout.columns_tag(self.stored)}.zstd.parquet"
         with durable.reported(f"write to {self._folder}"):
-            self._make_hour(hour)
-            size = durable.write(self._folder / path, fill)
-        return AddAction(path, size, dict(values), self._clock.now() // 1000, is_new, extent.statistics())
+            self._make_folder(folder)
+            try:
+                size = durable.write(self._folder / path, fill)
+            except FileNotFoundError:  # an empty folder may have been taken away meanwhile; nothing was filled in
+                self._made.discard(folder)
+                self._make_folder(folder)
+                size = durable.write(self._folder / path, fill)
+        partition = {name: values[name] for name in layout.FOLDERS}
+        return AddAction(path, size, partition, self._clock.now() // 1000, is_new, extent.statistics())
 
-    def _make_hour(self, hour: str) -> None:
-        if hour not in self._hours and isinstance(self._folder, Path):
-            durable.make_folder(self._folder / hour, self._folder)
-            self._hours.add(hour)
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._made and isinstance(self._folder, Path):
+            durable.make_folder(self._folder / folder, self._folder)
+            self._made.add(folder)
 
     def commit(self, change: Change, transactions: Mapping[str, int]) -> None:
         """Make a change and the versions of application transactions visible in one step, durably.
@@ -193,7 +207,7 @@ class DeltaWriter:
                     [*change.adds, *removes],
                     mode="append",
                     schema=self._delta_schema,
-                    partition_by=list(PARTITION_COLUMNS),
+                    partition_by=list(layout.FOLDERS),
                     commit_properties=properties,
                     post_commithook_properties=_NO_HOOKS,
                 )
@@ -219,13 +233,6 @@ class DeltaWriter:
             self.log.checkpoint = version
             # What it holds grows with every commit, and each costs more: 40 ms after 300 of them, 8 when opened anew.
             self._table = self._open()
-
-
-@functools.lru_cache(8)
-def _stored(schema: str) -> pa.Schema:
-    """The columns of a table, as Delta writes them, without those that are folders."""
-    columns: Any = Schema.from_json(schema).to_arrow()
-    return pa.schema([field for field in pa.schema(columns) if field.name not in PARTITION_COLUMNS])
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 
 from pixelake.errors import LakeUnavailable
-from pixelake.warehouse import durable, floor, place
+from pixelake.warehouse import durable, floor, layout, place
 from pixelake.warehouse.place import Place
 
 EVENTS_FOLDER: Final = "events"
@@ -30,6 +30,8 @@ ENTRY: Final = re.compile(r"(\d{20})\.json")
 CHECKPOINT: Final = re.compile(r"(\d{20})\.checkpoint\.parquet")
 UNREADABLE: Final = (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError)
 """What reading a file that a power cut left behind may raise."""
+
+_FOLDERS: Final = frozenset(layout.FOLDERS)
 
 Action = Mapping[str, Any]
 
@@ -76,11 +78,11 @@ def parse_entry(data: bytes) -> list[Action]:
 
 
 class State(NamedTuple):
-    """What a table is made of: its files by path, its application transactions, its columns as Delta has them."""
+    """What a table is made of: its files by path, its application transactions, its newest ``metaData`` action."""
 
     files: dict[str, DataFile]
     transactions: dict[str, int]
-    schema: str
+    metadata: Action
 
 
 def read_checkpoint(path: Place) -> State:
@@ -88,7 +90,7 @@ def read_checkpoint(path: Place) -> State:
 
     Raises:
         One of `UNREADABLE`: it is damaged.
-        LakeUnavailable: it needs a newer reader.
+        LakeUnavailable: it needs a newer reader, or a newer version of pixelake.
     """
     table = place.parquet(path).read(columns=["txn", "add", "protocol", "metaData"])
     protocol, adds, transactions, metadata = (_column(table, name) for name in ("protocol", "add", "txn", "metaData"))
@@ -97,8 +99,9 @@ def read_checkpoint(path: Place) -> State:
     columns = [adds.field(name).to_pylist() for name in DataFile._fields]
     files = {path: DataFile(path, size, stats) for path, size, stats in zip(*columns, strict=True)}
     names, versions = (transactions.field(name).to_pylist() for name in ("appId", "version"))
-    (schema,) = metadata.field("schemaString").to_pylist()
-    return State(files, dict(zip(names, versions, strict=True)), schema)
+    (told,) = metadata.to_pylist(maps_as_pydicts="strict")
+    _check_layout(told)
+    return State(files, dict(zip(names, versions, strict=True)), told)
 
 
 def _column(table: pa.Table, name: str) -> Any:
@@ -114,13 +117,28 @@ def _check_reader(minimum: int) -> None:
         )
 
 
+def _layout(metadata: Action) -> str:
+    """Which version of the layout the files of a table lie in."""
+    return (metadata.get("configuration") or {}).get(layout.LAYOUT) or "1"
+
+
+def _check_layout(metadata: Action) -> None:
+    found = _layout(metadata)
+    if not found.isdecimal() or int(found) > layout.VERSION:
+        raise LakeUnavailable(
+            f"a newer version of pixelake wrote the lake (layout {found[:20]!r}, this one knows {layout.VERSION})",
+            "run that version of pixelake, or name another lake with --lake",
+        )
+
+
 class DeltaLog:
     """The state of one table: that of ``version``, or an empty one with version -1.
 
     One thread. `refresh` reads only what is new.
 
     Attributes:
-        schema: the columns, as Delta writes them (JSON); empty of an empty state.
+        metadata: the newest ``metaData`` action: columns, properties; empty of an empty state.
+        strays: paths of files that entries add in folders other than `layout.FOLDERS`: whoever wrote them is older.
     """
 
     def __init__(self, folder: Place) -> None:
@@ -132,8 +150,19 @@ class DeltaLog:
         self.checkpoint = -1
         self.files: dict[str, DataFile] = {}
         self.transactions: dict[str, int] = {}
-        self.schema = ""
+        self.metadata: Action = {}
+        self.strays: set[str] = set()
         self._identity: Hashable | None = None
+
+    @property
+    def schema(self) -> str:
+        """The columns, as Delta writes them (JSON); empty of an empty state."""
+        return str(self.metadata.get("schemaString", ""))
+
+    @property
+    def layout(self) -> int:
+        """The version of ours that its files lie in, see `pixelake.warehouse.layout`; 0 of an empty state."""
+        return int(_layout(self.metadata)) if self.metadata else 0
 
     def entry(self, version: int) -> Place:
         """Where a log entry is."""
@@ -143,7 +172,7 @@ class DeltaLog:
         """Read on up to the newest entry; up to the one before a broken entry.
 
         Raises:
-            LakeUnavailable: the log cannot be read, or an entry is lost that was durable.
+            LakeUnavailable: the log cannot be read, an entry is lost that was durable, or a newer version wrote it.
         """
         durable_to = floor.read(self.folder)  # before the log, which may go on meanwhile
         with durable.reported(f"read {self.folder}"):
@@ -164,7 +193,7 @@ class DeltaLog:
         names = place.names(self.folder / LOG)
         for match in sorted(filter(None, map(CHECKPOINT.fullmatch, names)), key=lambda m: m[1], reverse=True):
             try:
-                self.files, self.transactions, self.schema = read_checkpoint(self.folder / LOG / match[0])
+                self.files, self.transactions, self.metadata = read_checkpoint(self.folder / LOG / match[0])
             except UNREADABLE:
                 continue
             self.version = self.checkpoint = int(match[1])
@@ -189,12 +218,16 @@ class DeltaLog:
     def _apply(self, action: Action) -> None:
         if add := action.get("add"):
             self.files[add["path"]] = DataFile(add["path"], add["size"], add.get("stats"))
+            if not add.get("partitionValues", {}).keys() <= _FOLDERS:
+                self.strays.add(add["path"])
         elif remove := action.get("remove"):
             self.files.pop(remove["path"], None)
+            self.strays.discard(remove["path"])
         elif txn := action.get("txn"):
             self.transactions[txn["appId"]] = txn["version"]
         elif metadata := action.get("metaData"):
-            self.schema = metadata["schemaString"]
+            _check_layout(metadata)
+            self.metadata = metadata
         elif protocol := action.get("protocol"):
             _check_reader(protocol["minReaderVersion"])
 

@@ -5,7 +5,9 @@ it is; a folder once its parent is. In an object store it is once it is put.
 Nothing here is undone by a later crash.
 """
 
+import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from pixelake.disk import Flock, sync
 from pixelake.errors import LakeUnavailable
 from pixelake.warehouse.place import Place
 
-__all__ = ["locked", "make_folder", "reported", "rewrite", "sync", "write"]
+__all__ = ["create", "locked", "make_folder", "reported", "rewrite", "sync", "write"]
 
 TEMPORARY: Final = ".tmp"
 """Ending of a file that is being written: never read, and nothing of it is promised."""
@@ -57,6 +59,28 @@ def write(path: Place, fill: Callable[[IO[bytes]], None]) -> int:
         temporary.unlink(missing_ok=True)
         raise
     return size
+
+
+def create(path: Place, data: bytes) -> bool:
+    """Make the file `path`, all or nothing, durably; False if there is one already, whosever it is.
+
+    Raises:
+        OSError: it is not known to be durable, or not known to be there.
+    """
+    if not isinstance(path, Path):
+        return path.create(data)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4()}{TEMPORARY}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+        sync(temporary)
+        os.link(temporary, path)  # unlike a rename, it takes nobody's place
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
+    return True
 
 
 def rewrite(path: Path) -> None:

@@ -10,18 +10,18 @@ import os
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import IO, Any, Final, Self
 
 from fsspec import AbstractFileSystem
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from pixelake.errors import LakeUnavailable, LakeUnreachable
-from pixelake.warehouse.place import code, one_line
+from pixelake.warehouse.place import Found, code, one_line
 
 TIMEOUT: Final = "30s"
 """Of one request. A large file goes in parts, a request each."""
@@ -34,6 +34,8 @@ SMALL: Final = 2 << 20
 """Bytes up to which a file is read whole for a query, and kept."""
 KEPT: Final = 64 << 20
 """Bytes of such files that are kept."""
+AT_ONCE: Final = 1_000
+"""Objects that one request may remove."""
 KNOWN: Final = 20_000
 """Files whose sizes are kept."""
 HINT: Final = (
@@ -43,6 +45,7 @@ HINT: Final = (
 BUSY: Final = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
 """Codes of S3's that may be gone when one asks again."""
 
+_CLOCK: Final = "_clock"
 _ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_BUCKET: Final = "<Code>NoSuchBucket</Code>"
 
@@ -155,6 +158,19 @@ class ObjectPath:
                 self._bucket.store.put(self._key, file)
         return size
 
+    def create(self, data: bytes) -> bool:
+        """Make it of this, all or nothing, durably; False if it is there already, whosever it is.
+
+        Raises:
+            StoreError: it is not known to be there.
+        """
+        with _reported():
+            try:
+                self._bucket.store.put(self._key, data, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+        return True
+
     def tag(self) -> str | None:
         """Tells its contents apart from others of this name; None if it is not there.
 
@@ -180,6 +196,35 @@ class ObjectPath:
             else:
                 found = list(self._bucket.store.list_with_delimiter(folder)["objects"])
         return {each["path"].removeprefix(folder): each["size"] for each in found}
+
+    def found(self) -> dict[str, Found]:
+        """The names in this folder and those below it: how large and how old each is, by the store's own clock.
+
+        The clock is asked by writing an empty object, ``_clock``: ours may be wrong.
+
+        Raises:
+            StoreError: they cannot be read, or nothing can be written.
+        """
+        folder = f"{self._key}/"
+        with _reported():
+            self._bucket.store.put(folder + _CLOCK, b"")
+            now = self._bucket.store.head(folder + _CLOCK)["last_modified"]
+            found = [each for page in self._bucket.store.list(folder) for each in page]
+        return {
+            each["path"].removeprefix(folder): Found(each["size"], (now - each["last_modified"]).total_seconds())
+            for each in found
+        }
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove these names of this folder and those below it. One that is not there is none that fails.
+
+        Raises:
+            StoreError: some may still be there.
+        """
+        keys = [f"{self._key}/{name}" for name in names]
+        with _reported():
+            for start in range(0, len(keys), AT_ONCE):
+                self._bucket.store.delete(keys[start : start + AT_ONCE])
 
     def check(self) -> None:
         """Return if the bucket is there and lets us look into it.

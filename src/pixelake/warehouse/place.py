@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, Self, TypeAlias
+from typing import IO, Any, Final, NamedTuple, Protocol, Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -71,6 +71,10 @@ class Remote(Protocol):
         """Make it of what `fill` writes, all or nothing, durably. Returns its size in bytes."""
         ...
 
+    def create(self, data: bytes) -> bool:
+        """Make it of this, all or nothing, durably; False if it is there already, whosever it is."""
+        ...
+
     def tag(self) -> Hashable | None:
         """Tells its contents apart from others of this name; None if it is not there."""
         ...
@@ -78,6 +82,21 @@ class Remote(Protocol):
     def sizes(self, below: bool = True) -> dict[str, int]:
         """The names in this folder and the bytes of each; also those in the folders `below` it."""
         ...
+
+    def found(self) -> "dict[str, Found]":
+        """The names in this folder and those below it: how large and how old each is, by the store's own clock."""
+        ...
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove these names of this folder and those below it. One that is not there is none that fails."""
+        ...
+
+
+class Found(NamedTuple):
+    """A file that is there: its bytes, and the seconds since it was written."""
+
+    size: int
+    age: float
 
 
 Place: TypeAlias = Path | Remote

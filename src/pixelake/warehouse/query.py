@@ -10,7 +10,6 @@ import signal
 import socket
 import tempfile
 import threading
-import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,11 +23,12 @@ from deltalake import Schema
 from pixelake import event, reject
 from pixelake.errors import QueryError
 from pixelake.event import PARTITION_COLUMNS
-from pixelake.warehouse import place
-from pixelake.warehouse.delta_log import DeltaLog
-from pixelake.warehouse.layout import tag_of
+from pixelake.warehouse import place, swap_note
+from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
+from pixelake.warehouse.layout import FOLDERS, tag_of
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.schema import ARROW_TYPES
+from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.sql_guard import check, first_line
 
 TABLES: Final = {"events": event.FIELDS, "rejects": reject.FIELDS}
@@ -42,8 +42,8 @@ TYPES: Final = {
 }
 """The types of `Field` in DuckDB."""
 
-SPILL: Final = "4GB"
-"""Disk that queries may take when the memory is not enough."""
+_OF_AN_HOUR: Final = f"/{PARTITION_COLUMNS[-1]}="
+"""In the path of a file whose rows are of one hour."""
 
 _HINTS: Final[Mapping[type[duckdb.Error], str]] = {
     duckdb.OutOfMemoryException: "ask for less time or fewer columns, or raise the setting sql_memory",
@@ -70,17 +70,28 @@ class Lakehouse:
         timeout: seconds after which a query is stopped.
         memory: what queries may take together, as DuckDB writes it: ``512MB``.
         threads: of all queries together.
+        spill: the folder for what does not fit into that memory; made when it is needed. Else the system's for
+            temporary files, which may itself be memory.
     """
 
-    def __init__(self, folder: Place, timeout: float = 20.0, memory: str = "512MB", threads: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Place,
+        timeout: float = 20.0,
+        memory: str = "512MB",
+        threads: int = 2,
+        spill: Path | None = None,
+    ) -> None:
         self._timeout, self._lock = timeout, threading.Lock()
         self._logs = {name: DeltaLog(place.absolute(folder) / name) for name in TABLES}
-        self._versions: dict[str, tuple[int, int]] = {}
-        self._database = _open([log.folder for log in self._logs.values()], memory, threads)
+        self._versions: dict[str, tuple[int, int, str]] = {}
+        self._spill = Spill(spill or Path(tempfile.gettempdir()))
+        self._database = _open([log.folder for log in self._logs.values()], memory, threads, self._spill)
 
     def close(self) -> None:
-        """Let the memory go. May never be called."""
+        """Let the memory go, and what is spilled. May never be called."""
         self._database.close()
+        self._spill.close()
 
     def __enter__(self) -> Self:
         return self
@@ -127,22 +138,31 @@ class Lakehouse:
 
     def _refresh(self) -> None:
         """Show the newest version of each table."""
+        lacking = self._look()
         for name, log in self._logs.items():
-            log.refresh()
-            version = log.version, id(log.files)
+            missing = lacking if name == REJECTS_FOLDER else None
+            version = log.version, id(log.files), missing.note if missing else ""
             if self._versions.get(name) != version:
                 files = [str(log.folder / file.name) for file in log.files.values()]
-                self._database.execute(_view(name, _columns(name, log.schema), files))
+                self._database.execute(_view(name, _columns(name, log.schema), files, missing))
                 self._versions[name] = version
 
+    def _look(self) -> swap_note.Lacking | None:
+        """See the newest version of each table, and what the rejects still lack of a swap that the events show."""
+        events, rejects = (self._logs[name] for name in (EVENTS_FOLDER, REJECTS_FOLDER))
+        events.refresh()
+        rejects.refresh()
+        if swap_note.is_ahead(events, rejects):
+            events.refresh()  # it came between the two looks
+        return swap_note.lacking(events, rejects)
 
-def _open(folders: Sequence[Place], memory: str, threads: int) -> duckdb.DuckDBPyConnection:
+
+def _open(folders: Sequence[Place], memory: str, threads: int, spill: Spill) -> duckdb.DuckDBPyConnection:
     options = {
         "memory_limit": memory,
         "threads": threads,
-        # DuckDB makes it when it needs it, and takes it away with itself.
-        "temp_directory": f"{tempfile.gettempdir()}/pixelake-sql-{uuid.uuid4()}",
-        "max_temp_directory_size": SPILL,
+        "temp_directory": str(spill.place),
+        "max_temp_directory_size": f"{spill.most}B",
         "allowed_directories": [f"{folder}/" for folder in folders],
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
@@ -188,21 +208,29 @@ def _columns(name: str, schema: str) -> dict[str, str]:
     return columns
 
 
-def _view(name: str, columns: Mapping[str, str], files: Sequence[str]) -> str:
-    """The table `name`: these columns (name -> type) in their order, over these files."""
+def _view(name: str, columns: Mapping[str, str], files: Sequence[str], missing: swap_note.Lacking | None = None) -> str:
+    """The table `name`: these columns (name -> type) in their order, over these files, with what they are `missing`."""
     nothing = ", ".join(f"null::{kind} as {_quoted(column)}" for column, kind in columns.items())
     # Files of the same columns stand together: so only those of the hours asked for are opened. With
     # `union_by_name`, which lets some files lack columns, each is (0.1 ms): 0.3 s for 3,000.
-    alike: dict[str, list[str]] = defaultdict(list)
+    # Those of an hour and those of a day stand apart, too: of the former the folder tells the hour.
+    alike: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for file in files:
-        alike[tag_of(file)].append(file)
-    folders = ", ".join(f"'{column}': varchar" for column in PARTITION_COLUMNS)
-    parts = [
-        f"select * from read_parquet({_literal(group)}, hive_partitioning = true, hive_types = {{{folders}}})"  # noqa: S608
-        for group in alike.values()
-    ]
+        alike[tag_of(file), _OF_AN_HOUR in file].append(file)
+    parts = [_scan(group, PARTITION_COLUMNS if hourly else FOLDERS) for (_, hourly), group in alike.items()]
     whole = " union all by name ".join([f"select {nothing} where false", *parts])
+    if missing:
+        gone = f"read_parquet({_literal(missing.note)}, hive_partitioning = false)"
+        kept = f"select * from ({whole}) anti join {gone} using (partition, position)"  # noqa: S608
+        come = [_scan([file], PARTITION_COLUMNS) for file in missing.files]
+        whole = " union all by name ".join([kept, *come])
     return f"create or replace view {name} as select {', '.join(map(_quoted, columns))} from ({whole})"  # noqa: S608
+
+
+def _scan(files: Sequence[str], folders: Sequence[str]) -> str:
+    """The rows of files of the same columns, in folders of the same columns."""
+    types = ", ".join(f"'{column}': varchar" for column in folders)
+    return f"select * from read_parquet({_literal(files)}, hive_partitioning = true, hive_types = {{{types}}})"  # noqa: S608
 
 
 def _quoted(column: str) -> str:

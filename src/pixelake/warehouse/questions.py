@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from pixelake.errors import QueryError
-from pixelake.warehouse.query import Lakehouse
 
 _HEAD: Final = re.compile(r"-- (\w+)\(([\w, ]+)\): (.+)")
 _PARAMETER: Final = re.compile(r"\$(\w+)")
@@ -52,10 +51,23 @@ def _parse(text: str) -> Question:
     return Question(head[1], tuple(head[2].split(", ")), head[3], text)
 
 
+class Asked(Protocol):
+    """What answers SQL of ours: `pixelake.warehouse.query.Lakehouse`, or `pixelake.warehouse.resting.Resting`."""
+
+    def ask(self, text: str, parameters: Mapping[str, Any]) -> pa.Table:
+        """The answer to one SELECT.
+
+        Raises:
+            QueryError: it takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
+        """
+        ...
+
+
 class Questions:
     """Answers the named questions over a lake. Several threads may ask at once."""
 
-    def __init__(self, lakehouse: Lakehouse) -> None:
+    def __init__(self, lakehouse: Asked) -> None:
         self._lakehouse = lakehouse
 
     def question(
@@ -123,5 +135,6 @@ def _check_buckets(period: timedelta, step: timedelta) -> None:
 
 
 def _hours(start: datetime, end: datetime) -> dict[str, Any]:
-    """The first and the last hour's folders, so that only files of the period are opened."""
-    return {"first_hour": start.astimezone(UTC).strftime(_HOUR), "last_hour": end.astimezone(UTC).strftime(_HOUR)}
+    """The first and the last day and hour, so that only files of the period are opened: in some of them a day lies."""
+    first, last = (moment.astimezone(UTC).strftime(_HOUR) for moment in (start, end))
+    return {"first_hour": first, "last_hour": last, "first_day": first[:8], "last_day": last[:8]}

@@ -5,6 +5,7 @@ with earlier as (
   select visitor_id, max(visitor_before) as visitor_before
   from events
   where received_at >= $start and received_at < $end
+    and concat(year, month, day) between $first_day and $last_day
     and concat(year, month, day, hour) between $first_hour and $last_hour
     and site = coalesce($site, site)
     and visitor_before is not null
@@ -16,6 +17,7 @@ select
   count(distinct coalesce(user_id, earlier.visitor_before, visitor_id)) as visitors
 from events left join earlier using (visitor_id)
 where received_at >= $start and received_at < $end
+  and concat(year, month, day) between $first_day and $last_day
   and concat(year, month, day, hour) between $first_hour and $last_hour
   and site = coalesce($site, site)
   and event = 'pageview' and path is not null
