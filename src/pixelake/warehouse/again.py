@@ -18,7 +18,7 @@ So what a table's log says of a partition is to be added up over both tables.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -28,7 +28,7 @@ from deltalake.transaction import AddAction
 
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.stream.base import Partition, Position
-from pixelake.warehouse import place
+from pixelake.warehouse import layout, place
 from pixelake.warehouse.base import REJECTS, Rejudged
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import DataFile, DeltaLog
@@ -37,6 +37,8 @@ from pixelake.warehouse.fresh import above_floor
 REPLAYED: Final = "rejects/replayed"
 OUTCOMES: Final = "/outcomes"
 REMOVED: Final = "/removed"
+IMPORTED: Final = "import/"
+"""Before the name of a file of rows that is imported: see `pixelake.warehouse.bring`."""
 STEP_BYTES: Final = 8 << 20
 """Of files that a purge writes anew under the lock, at once. The consumer waits that long: well below a second."""
 
@@ -70,7 +72,8 @@ def pending(events: DeltaLog, rejects: DeltaLog) -> int:
 def partitions(rejects: DeltaLog) -> Iterator[Partition]:
     """The partitions that the log of the rejects has a position of."""
     counts = (OUTCOMES, REMOVED)
-    return (name for name in rejects.transactions if name != REPLAYED and not name.endswith(counts))
+    others = ("rejects/", IMPORTED)  # the former begins what is counted of all partitions
+    return (name for name in rejects.transactions if not name.startswith(others) and not name.endswith(counts))
 
 
 def counted(rejects: DeltaLog, count: str) -> int:
@@ -86,8 +89,8 @@ def merge(tables: Tables, rejudged: Rejudged) -> Done:
         LakeUnavailable: it is not known to be done; call again.
     """
     settled = settle(tables)
-    hours = _hours(rejudged.events)
-    files = [file for file in tables.rejects.log.files.values() if _hour(file) in hours]
+    may = _reaching(_hours(rejudged.events))
+    files = [file for file in tables.rejects.log.files.values() if may(file)]
     standing = _standing(tables, files, frozenset(rejudged.origins.values()))
     ids = frozenset(hit_id for found in standing.values() for hit_id in found)
     if not ids:
@@ -135,7 +138,7 @@ def purge(tables: Tables, wanted: Wanted, clean: set[str]) -> Done:
     size = 0
     for file in [file for file in log.files.values() if file.path not in clean]:
         rows = _read(log, file, LOOKED_AT)
-        rows = rows.filter(_reached(rows, tables.reached)) if rows.num_rows else rows
+        rows = rows.filter(_reached(rows, tables)) if rows.num_rows else rows
         ids = set(_texts(rows.filter(wanted(rows)), "hit_id"))
         if not ids:
             clean.add(file.path)
@@ -157,10 +160,7 @@ def whole(log: DeltaLog, file: DataFile) -> pa.Table:
     Raises:
         OSError, pa.ArrowInvalid: it is not there, or damaged.
     """
-    rows = place.parquet(log.folder / file.name).read()
-    hour = dict(part.split("=", 1) for part in file.name.split("/")[:-1])
-    for name in PARTITION_COLUMNS:
-        rows = rows.append_column(name, pa.repeat(pa.scalar(hour[name], pa.string()), rows.num_rows))
+    rows = layout.located(place.parquet(log.folder / file.name).read(), file.name)
     return rows.select(REJECTS.names).cast(REJECTS)
 
 
@@ -195,8 +195,8 @@ def _take_out(
 def _heirs(log: DeltaLog, found: Mapping[DataFile, Collection[str]]) -> list[DataFile]:
     """Other files that may have rejects of the same hits: one is written, but what was compacted may lie apart."""
     places = pa.concat_tables([_named(log, file, ids) for file, ids in found.items()])
-    hours = frozenset(map(_hour, found))
-    others = [file for file in log.files.values() if file not in found and _hour(file) in hours]
+    may = _reaching(map(_hour, found))
+    others = [file for file in log.files.values() if file not in found and may(file)]
     hits = _hits(places)
     return [file for file in others if _may_have(file, places) and not hits.isdisjoint(_hits(_read(log, file, _PLACE)))]
 
@@ -248,15 +248,20 @@ def _standing(tables: Tables, files: Collection[DataFile], ids: Collection[str])
     for file in files:
         rows = _read(tables.rejects.log, file, _PLACE)
         rows = rows.filter(pc.is_in(rows["hit_id"], value_set=names))
-        if rows.num_rows and (here := set(_texts(rows.filter(_reached(rows, tables.reached)), "hit_id"))):
+        if rows.num_rows and (here := set(_texts(rows.filter(_reached(rows, tables)), "hit_id"))):
             found[file] = here
     return found
 
 
-def _reached(rows: pa.Table, reached: Mapping[Partition, Position]) -> Any:
-    """Which rows count: what lies above was left by a crash, and will be judged again."""
-    is_above: Any = above_floor(rows, reached)
-    return pc.invert(is_above.fill_null(True))
+def _reached(rows: pa.Table, tables: Tables) -> Any:
+    """Which rows count: what lies above the events' position was left by a crash, and will be judged again.
+
+    Not what was imported: of its partitions the rejects have no position.
+    """
+    log = tables.rejects.log
+    floors = {partition: tables.reached.get(partition, 0) for partition in partitions(log)}
+    is_above: Any = above_floor(rows, floors)
+    return pc.invert(is_above.fill_null(False))
 
 
 def _of(rows: pa.Table, origins: Mapping[str, str], ids: Container[str]) -> pa.Table:
@@ -272,11 +277,12 @@ def _new(log: DeltaLog, rows: pa.Table) -> pa.Table:
     return rows.filter(pc.invert(pc.is_in(rows["hit_id"], value_set=known)))
 
 
-def _known(log: DeltaLog, hours: Container[str], rows: pa.Table) -> set[str]:
+def _known(log: DeltaLog, hours: Iterable[str], rows: pa.Table) -> set[str]:
     """The hit ids of these rows that a table has in these hours."""
+    may = _reaching(hours)
     names = rows["hit_id"].combine_chunks()
     found: set[str] = set()
-    for file in [file for file in log.files.values() if _hour(file) in hours and _may_have(file, rows)]:
+    for file in [file for file in log.files.values() if may(file) and _may_have(file, rows)]:
         there: Any = _read(log, file, ("hit_id",))["hit_id"]
         found.update(there.filter(pc.is_in(there, value_set=names)).to_pylist())
     return found
@@ -310,7 +316,25 @@ def _hours(rows: pa.Table) -> frozenset[str]:
 
 
 def _hour(file: DataFile) -> str:
-    return "/".join(part.partition("=")[2] for part in file.name.split("/")[:-1])
+    """The hour of a file, as ``2026/02/10/21``; the day of one that holds a whole day."""
+    return "/".join(layout.values_of(layout.folder_of(file.name)).values())
+
+
+def _day(hour: str) -> str:
+    return "/".join(hour.split("/")[: len(layout.FOLDERS)])
+
+
+def _reaching(hours: Iterable[str]) -> Callable[[DataFile], bool]:
+    """Tells of a file whether it may have rows of these hours; a day among them stands for all of its hours."""
+    named = frozenset(hours)
+    days = frozenset(map(_day, named))
+    whole_days = named & days
+
+    def may(file: DataFile) -> bool:
+        hour = _hour(file)
+        return hour in named or hour in days or _day(hour) in whole_days
+
+    return may
 
 
 def _count(rows: pa.Table) -> Counter[Partition]:

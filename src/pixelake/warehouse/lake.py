@@ -4,7 +4,7 @@ A commit to the events carries, for each partition P of the stream, the
 application transactions ``P`` (its position) and ``P/outcomes``,
 ``P/withheld``, ``P/removed`` (the running counts up to there), and
 ``P/missed`` where the stream had let hits go. One to the rejects carries ``P``;
-what replays and purges note is in `pixelake.warehouse.again`.
+what replays and purges note is in `pixelake.warehouse.again` and `pixelake.warehouse.swap_note`.
 
 Rejects are committed first, events second. What a crash in between leaves of
 rejects lies above the events' position: it does not count, and the next write
@@ -15,8 +15,9 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,17 +26,25 @@ import pyarrow.compute as pc
 import structlog
 from deltalake.transaction import AddAction
 
-from pixelake.clock import SYSTEM, Clock
+from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.errors import Conflict, LakeUnavailable
 from pixelake.stream.base import Partition, Position
-from pixelake.warehouse import again, compact, durable, floor, place
+from pixelake.warehouse import again, compact, durable, floor, place, swap, swap_note
 from pixelake.warehouse.base import EVENTS, REJECTS, Outcome, Progress, Rejudged
+from pixelake.warehouse.bring import Brought, bring, lines_done
 from pixelake.warehouse.compact import Job, Packed
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DataFile, DeltaLog
 from pixelake.warehouse.fresh import above, above_floor
+from pixelake.warehouse.leave import Gone, Left, put_in_place, rewrite
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.recover import BROKEN, broken, set_aside
+from pixelake.warehouse.relayout import Told
+from pixelake.warehouse.retain import Due, Expired, Note, candidates, extent
+from pixelake.warehouse.retain import steps as expiring
+from pixelake.warehouse.swap import Changed, Staging
+from pixelake.warehouse.vacuum import HOLD_WAIT, Swept, alone, remove_replaced, sweep
+from pixelake.warehouse.walk import columns_of
 
 LOCK: Final = ".lock"
 LOCK_WAIT: Final = 60.0
@@ -47,6 +56,9 @@ LOOK_AGAIN: Final = 60.0
 """Seconds until a reader that found every file whole looks at them again."""
 
 ATTEMPTS: Final = 5
+LEAVING: Final = 100
+LEAVING_BYTES: Final = 64 << 20
+"""Files, and bytes of them, that are exchanged by one commit when rows leave: what is cut short is done again."""
 NOTHING: Final = Progress(0, 0, 0, 0)
 
 
@@ -117,7 +129,7 @@ class LakeReader:
         reached = self._progress()
         self._rejects.refresh()
         for _ in range(ATTEMPTS):
-            if again.pending(self._events, self._rejects) >= 0:
+            if again.pending(self._events, self._rejects) >= 0 and not swap_note.is_ahead(self._events, self._rejects):
                 break
             reached = self._progress()  # a replay came between the two looks
             self._rejects.refresh()
@@ -148,7 +160,7 @@ class LakeReader:
         with durable.reported("read the rejects"):
             above_them = _files_above(self._rejects, everywhere, damaged)
             rows = self._rejects.rows(damaged) - sum(above_them.values())
-        return rows - max(0, again.pending(self._events, self._rejects))
+        return rows - max(0, again.pending(self._events, self._rejects)) - swap_note.fewer(self._events, self._rejects)
 
     def set_aside(self) -> Sequence[Path]:
         """The folders of what recoveries put out of the way, oldest first.
@@ -167,19 +179,26 @@ class Lake:
     Several processes may write at once. On a disk, a lock file makes those of one
     machine take turns; in an object store whoever commits second looks again.
 
+    A lake that an older version wrote is brought to the layout of today first, which may take long: `told` hears of it.
+
     Attributes:
         set_aside: files that opening moved out of the way, because a power cut broke them.
     """
 
-    def __init__(self, folder: Place, clock: Clock = SYSTEM, schema: pa.Schema = EVENTS) -> None:
+    def __init__(
+        self, folder: Place, clock: Clock = SYSTEM, schema: pa.Schema = EVENTS, told: Told = lambda *_: None
+    ) -> None:
         self._folder, self._clock = place.absolute(folder), clock
         with durable.reported(f"open the lake {folder}"):
             if isinstance(self._folder, Path):
                 durable.make_folder(self._folder, self._folder.parent.parent)
             with self._turn():
                 self.set_aside = _mend(self._folder, clock) if isinstance(self._folder, Path) else []
-                self._events = DeltaWriter(self._folder / EVENTS_FOLDER, schema, clock)
-                self._rejects = DeltaWriter(self._folder / REJECTS_FOLDER, REJECTS, clock)
+                self._events = DeltaWriter(self._folder / EVENTS_FOLDER, schema, clock, told)
+                self._rejects = DeltaWriter(self._folder / REJECTS_FOLDER, REJECTS, clock, told)
+                with suppress(Conflict):  # somebody else does it just now
+                    swap.settle(self._events, self._rejects)
+                    swap_note.clear(self._events.log.folder)
                 self._raise_floor(())
 
     def _turn(self) -> AbstractContextManager[None]:
@@ -229,8 +248,11 @@ class Lake:
         while gone := self._again(lambda tables: again.purge(tables, wanted, clean)).ids:
             yield len(gone)
 
-    def plan(self) -> Sequence[tuple[DeltaWriter, Job]]:
+    def plan(self, *, thorough: bool = True) -> Sequence[tuple[DeltaWriter, Job]]:
         """What a compaction would do now, for `compact`.
+
+        Args:
+            thorough: also where it hardly pays: see `pixelake.warehouse.packing`.
 
         Raises:
             LakeUnavailable: the lake cannot be read.
@@ -242,7 +264,9 @@ class Lake:
                 self._rejects.log, {name: reached.get(name, NOTHING) for name in again.partitions(self._rejects.log)}
             )
             tables = (self._events, ()), (self._rejects, stale)  # those are about to be written anew
-            return [(table, job) for table, without in tables for job in compact.plan(table.log, without)]
+            now = datetime.fromtimestamp(self._clock.now() / SECOND, UTC)
+            plans = [(table, compact.plan(table.log, now, without, thorough=thorough)) for table, without in tables]
+            return [(table, job) for table, jobs in plans for job in jobs]
 
     def compact(self, todo: tuple[DeltaWriter, Job]) -> Packed:
         """Make one large file of many small ones, durably, beside whoever writes: the lock is held for the commit only.
@@ -271,6 +295,7 @@ class Lake:
                 reached = self.positions()
                 self._rejects.refresh()
                 try:
+                    swap.settle(self._events, self._rejects)
                     done = act(again.Tables(self._events, self._rejects, reached))
                 except Conflict:
                     continue
@@ -281,6 +306,7 @@ class Lake:
     def _write(self, outcome: Outcome) -> None:
         self._events.refresh()
         self._rejects.refresh()
+        swap.settle(self._events, self._rejects)
         stored = progress(self._events.log)
         fresh = above(outcome, {partition: each.position for partition, each in stored.items()})
         if not fresh.positions:
@@ -320,6 +346,252 @@ class Lake:
                 structlog.get_logger().warning(
                     "cannot note how far the lake is durable", table=log.folder.name, error=str(error)
                 )
+
+    def vacuum(self, keep: float) -> Sequence[Swept] | None:
+        """Remove what no version of the last `keep` seconds needs; see `pixelake.warehouse.vacuum`.
+
+        Returns:
+            What went, of each table; None if somebody holds all files just now.
+
+        Raises:
+            LakeUnavailable: the lake cannot be read or written; nothing is lost.
+        """
+        with alone(self._folder) as nobody_else:
+            if not nobody_else:
+                return None
+            self._settle_floor()
+            if swap_note.is_pending(self._events.log, self._rejects.log):  # it needs files that no log names yet
+                raise LakeUnavailable("somebody else exchanges rows of the lake just now", "try again")
+            return [sweep(table, keep, self._clock, self._turn) for table in (self._events, self._rejects)]
+
+    def remove_replaced(self, names: Mapping[str, Collection[str]], wait: float = HOLD_WAIT) -> int:
+        """Remove data files that were replaced at once, durably, whatever their age. Returns how many were there.
+
+        Args:
+            names: table (``events``, ``rejects``) -> files below its folder.
+            wait: seconds to wait for those who hold all files.
+
+        Raises:
+            WarehouseError: the newest version names one of them.
+            LakeUnavailable: it is not known to be done, or somebody holds the files; call again.
+        """
+        with alone(self._folder, wait, self._clock) as nobody_else:
+            if not nobody_else:
+                raise LakeUnavailable("a backup of the lake holds its files", "wait for it, and try again")
+            self._settle_floor()
+            tables = {EVENTS_FOLDER: self._events, REJECTS_FOLDER: self._rejects}
+            with self._turn():
+                return sum(remove_replaced(tables[name], files) for name, files in names.items())
+
+    def expire(self, due: Due, note: Note) -> Iterator[int | None]:
+        """Take out the events that are `due`, step by step; after each the number of rows that went.
+
+        Args:
+            due: which.
+            note: what the last run has done.
+
+        Returns:
+            None of a step that was in vain, since somebody else took one of its files: what is left of it is for
+            another call.
+
+        Raises:
+            LakeUnavailable: the last step is not known to be done; call again.
+        """
+        with durable.reported("read the lake"), self._turn():
+            self._events.refresh()
+        for step in expiring(self._events, candidates(self._events.log, due, note), due):
+            yield self._expire(step)
+
+    def _expire(self, step: Expired) -> int | None:
+        table = self._events
+        with durable.reported("write to the lake"), self._turn():
+            for _ in range(ATTEMPTS):
+                table.refresh()
+                if any(file.path not in table.log.files for file in step.files):
+                    return None
+                counts = {partition + again.REMOVED: count for partition, count in step.gone.items()}
+                removed = {name: table.log.transactions.get(name, 0) + count for name, count in counts.items()}
+                try:
+                    table.commit(Change(step.adds, step.files), removed)
+                except Conflict:
+                    continue
+                self._raise_floor(step.adds)
+                return step.gone.total()
+        return None
+
+    def expire_rejects(self, before: int) -> Iterator[int]:
+        """Remove the rejects received before a moment (µs UTC), step by step; after each the number of those removed.
+
+        Raises:
+            LakeUnavailable: the last step is not known to be done; call again.
+        """
+        with durable.reported("read the lake"), self._turn():
+            self._rejects.refresh()
+        clean = {file.path for file in self._rejects.log.files.values() if extent(file)[0] >= before}
+
+        def wanted(rows: pa.Table) -> Any:
+            return pc.less(rows["received_at"].cast(pa.int64()), pa.scalar(before, pa.int64()))
+
+        while gone := self._again(lambda tables: again.purge(tables, wanted, clean)).ids:
+            yield len(gone)
+
+    def look(self) -> int:
+        """The newest version of the events.
+
+        Raises:
+            LakeUnavailable: the lake cannot be read.
+        """
+        self._events.refresh()
+        return self._events.log.version
+
+    def _settle_floor(self) -> None:
+        """Look at the newest version of both tables, finish what others left, and note that it is durable."""
+        with durable.reported("read the lake"), self._turn():
+            self._events.refresh()
+            self._rejects.refresh()
+            with suppress(Conflict):
+                swap.settle(self._events, self._rejects)
+            self._raise_floor(())
+
+    def bring(self, brought: Brought) -> int:
+        """Bring rows of another lake in, durably; see `pixelake.warehouse.bring`. Returns how many are new.
+
+        Raises:
+            LakeUnavailable: it is not known to be done; repeat the call. Or another process imports the same file.
+        """
+        return len(self._again(lambda tables: bring(tables, brought)).ids)
+
+    def lines_done(self, table: str, name: str) -> int:
+        """How many lines of a file of rows are in that table (``events``, ``rejects``).
+
+        Raises:
+            LakeUnavailable: the lake cannot be read.
+        """
+        writer = self._events if table == EVENTS_FOLDER else self._rejects
+        writer.refresh()
+        return lines_done(writer.log, name)
+
+    def columns(self, table: str) -> pa.Schema:
+        """The columns of that table (``events``, ``rejects``), also those that others added, the folders last."""
+        return columns_of((self._events if table == EVENTS_FOLDER else self._rejects).log)
+
+    def swap(self, judge: Callable[[Staging], None]) -> None:
+        """Let rows take the place of others of the same hits, in one commit of the events; durable. Beside all others.
+
+        Args:
+            judge: says which; see `pixelake.warehouse.swap`. Is asked again if what it was told is not so any more.
+
+        Raises:
+            LakeUnavailable: it is not known to be done; nothing is lost or doubled.
+        """
+        for _ in range(ATTEMPTS):
+            begun: list[Staging] = []
+            self._again(lambda tables, found=begun: _begin(tables, found))  # type: ignore[misc]
+            try:
+                judge(begun[0])
+            except BaseException:
+                begun[0].discard()
+                raise
+            try:
+                self._exchange(begun[0])
+            except Changed:
+                structlog.get_logger().info("others changed the same rows meanwhile; judging them again")
+                begun[0].discard()
+                continue
+            return begun[0].discard()
+        raise LakeUnavailable("others changed the same rows meanwhile", "try again")
+
+    def _exchange(self, staging: Staging) -> None:
+        """Write what is needed beside the others, and commit it once nobody has changed the files meanwhile.
+
+        Raises:
+            Changed: other rows are there than those that shall go.
+        """
+        while not staging.is_idle and (files := self._exchanged(staging)):
+            with durable.reported("write to the lake"):
+                staging.prepare(files)
+
+    def _exchanged(self, staging: Staging) -> Mapping[str, Sequence[DataFile]]:
+        """Commit it, and return nothing; or return the files that have to be written anew first."""
+        lacking: list[Mapping[str, Sequence[DataFile]]] = []
+
+        def act(tables: again.Tables) -> again.Done:
+            settled = again.settle(tables)
+            lacking[:] = [files] if (files := staging.lacking()) else []
+            return settled if lacking else again.Done((), [*settled.adds, *staging.commit()])
+
+        self._again(act)
+        return lacking[0] if lacking else {}
+
+    @property
+    def place(self) -> Place:
+        """Where it lies."""
+        return self._folder
+
+    def leave(self, gone: Gone, columns: Sequence[str] | None = None) -> Iterator[Left]:
+        """Take the rows of the events that are meant, step by step, and count them as removed.
+
+        The lock is held for the commits only. All are gone when the last step is; the old files stay on the disk.
+
+        Args:
+            gone: tells which, of rows with the `columns` (`pixelake.warehouse.leave.rewrite`).
+            columns: that it wants to see; None: all.
+
+        Returns:
+            What became of each file, once that is committed; its rows may have been told before, if somebody else
+            replaced the file meanwhile.
+
+        Raises:
+            LakeUnavailable: the last step is not known to be done; repeat the call.
+        """
+        seen: set[str] = set()
+        while files := self._not_in(seen):
+            waiting: list[Left] = []
+            for file in files:
+                try:
+                    left = rewrite(self._events, file, gone, columns)
+                except LakeUnavailable:
+                    self._events.refresh()
+                    if file.path in self._events.log.files:
+                        raise
+                    continue  # it was replaced and vacuumed
+                seen.add(file.path)
+                if left.adds is None:
+                    yield left
+                    continue
+                waiting.append(left)
+                if len(waiting) >= LEAVING or sum(each.file.size for each in waiting) >= LEAVING_BYTES:
+                    yield from self._leave(waiting, seen)
+                    waiting = []
+            yield from self._leave(waiting, seen)
+
+    def _not_in(self, seen: Container[str]) -> list[DataFile]:
+        self._events.refresh()
+        return [file for path, file in self._events.log.files.items() if path not in seen]
+
+    def _leave(self, lefts: Sequence[Left], seen: set[str]) -> Sequence[Left]:
+        """Put successors in the place of files that are still there; returns what became of those."""
+        if not lefts:
+            return ()
+        with durable.reported("write to the lake"), self._turn():
+            for _ in range(ATTEMPTS):
+                self._events.refresh()
+                done = [each for each in lefts if each.file.path in self._events.log.files]
+                try:
+                    adds = put_in_place(self._events, done)
+                except Conflict:
+                    continue
+                self._raise_floor(adds)
+                seen.update(add.path for add in adds)
+                return done
+        raise LakeUnavailable("others wrote the same files meanwhile", "try again")
+
+
+def _begin(tables: again.Tables, begun: list[Staging]) -> again.Done:
+    """Begin a swap with nothing left to do of others."""
+    settled = again.settle(tables)
+    begun.append(Staging(tables))
+    return settled
 
 
 def _mend(folder: Path, clock: Clock) -> Sequence[str]:
