@@ -1,10 +1,11 @@
 """`pixelake sites`: which there are, their badges and policies."""
 
 import contextlib
+from typing import Any
 
 import click
 
-from pixelake import build
+from pixelake import build, settings
 from pixelake.cli.base import FORMAT, Misuse, print_rows, program, settings_of
 from pixelake.clock import SYSTEM
 from pixelake.errors import PixelakeError
@@ -22,7 +23,7 @@ def sites() -> None:
 @click.option("--format", "form", type=FORMAT, default="table", show_default=True)
 @click.pass_context
 def sites_list(context: click.Context, form: str) -> None:
-    """Every site: its time zone now, the count its badge shows if it has one, and what DNT and Sec-GPC do."""
+    """Every site: its time zone now, the count of its badge if it has one, what DNT and Sec-GPC do, days kept."""
     import pyarrow as pa
 
     chosen = settings_of(context)
@@ -36,6 +37,9 @@ def sites_list(context: click.Context, form: str) -> None:
         "policy": [
             (known.policies.get(name) or [(0, "")])[-1][1] or chosen.do_not_track for name in sorted(known.sites)
         ],
+        "retention": pa.array(
+            [known.retentions.get(name, chosen.lake_retention) or None for name in sorted(known.sites)], pa.int64()
+        ),
     }
     print_rows(pa.table(columns), form)
 
@@ -92,3 +96,32 @@ def sites_policy(context: click.Context, site: str, value: str) -> None:
     folder.begun(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
         registry.set_policy(name, "" if value == "default" else value)
+
+
+class _Retention(click.ParamType[int | None]):
+    """Whole days, or the word ``default``."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """The days; None: the default."""
+        if value == "default":
+            return None
+        found = click.IntRange(0, settings.MOST_DAYS).convert(value, param, ctx)
+        return int(found)
+
+
+@sites.command("retention")
+@click.argument("site")
+@click.argument("days", type=_Retention(), metavar="DAYS|default")
+@click.pass_context
+def sites_retention(context: click.Context, site: str, days: int | None) -> None:
+    """Keep events of a site for so many days; 0: for ever; `default`: what the setting lake_retention says.
+
+    What is older leaves the lake within a day, or at once by `pixelake maintain retain`.
+    """
+    chosen = settings_of(context)
+    name = _site(site)
+    folder.begun(chosen.data)
+    with contextlib.closing(build.registry(chosen)) as registry:
+        registry.set_retention(name, days)

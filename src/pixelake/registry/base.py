@@ -36,12 +36,14 @@ class Snapshot:
         badges: the sites that have a badge -> the count that it shows, as last published.
         policies: the sites with a policy of their own -> ``((from_us, policy), ...)``, oldest first: what DNT and
             Sec-GPC do for hits received from that moment (µs UTC) on; one of `POLICIES`; ``""``: the setting.
+        retentions: the sites with an age of their own -> the days their events are kept; 0: for ever.
     """
 
     version: int
     sites: Mapping[str, Site]
     badges: Mapping[str, int] = field(default_factory=dict)
     policies: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    retentions: Mapping[str, int] = field(default_factory=dict)
 
 
 POLICIES: Final = ("ignore", "anonymous", "withhold")
@@ -92,6 +94,43 @@ class Noticed:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """The last run of a task of maintenance.
+
+    Attributes:
+        task: its name.
+        started: when (µs UTC).
+        ended: when; 0: it has not, or was killed.
+        done: what was done, a line; that of the run before while it has not ended.
+        error: why it failed, a line; empty: it did not.
+        succeeded: when a run last came to a good end (µs UTC); 0: none did.
+    """
+
+    task: str
+    started: int
+    ended: int = 0
+    done: str = ""
+    error: str = ""
+    succeeded: int = 0
+
+
+class JudgesBook(Protocol):
+    """What judging hits asks of a registry."""
+
+    def snapshot(self) -> Snapshot:
+        """See `Registry`."""
+        ...
+
+    def add_sites(self, names: Iterable[str]) -> None:
+        """See `Registry`."""
+        ...
+
+    def salts(self, days: Iterable[date]) -> Mapping[date, bytes]:
+        """See `Registry`."""
+        ...
+
+
 class Registry(Protocol):
     """The shared memory of an installation."""
 
@@ -129,4 +168,16 @@ class Registry(Protocol):
 
     def noticed(self, since: int) -> Sequence[Noticed]:
         """What was so since that moment (µs UTC), the latest first."""
+        ...
+
+    def begin_task(self, task: str, at: int) -> None:
+        """Remember that a task of maintenance has begun (µs UTC)."""
+        ...
+
+    def end_task(self, task: str, at: int, done: str, error: str) -> None:
+        """Remember that it has ended, and how."""
+        ...
+
+    def tasks(self) -> Mapping[str, Maintained]:
+        """The last run of each task that was ever begun, by its name."""
         ...

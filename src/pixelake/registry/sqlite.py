@@ -10,6 +10,7 @@
     due      day, when it was first seen to be due (µs UTC)
     secrets  name, value
     notices  code, detail, when it was last so (µs UTC)
+    backups  place, stamp: where backups were put, and the name of each that is there as far as we know
 
 WAL with ``synchronous=FULL``: what was answered survives a power cut. The
 folder and the file are for the owner's eyes only: salts and secrets are in it.
@@ -30,7 +31,8 @@ from zoneinfo import ZoneInfo
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.disk import sync, write_ahead
 from pixelake.errors import RegistryUnavailable, SettingsError
-from pixelake.registry.base import POLICIES, Noticed, Site, Snapshot
+from pixelake.registry.base import POLICIES, Maintained, Noticed, Site, Snapshot
+from pixelake.settings import MOST_DAYS
 
 T = TypeVar("T")
 
@@ -38,11 +40,16 @@ MAX_SITES: Final = 100_000
 """Sites are open by default; beyond so many, new names are kept on events but no longer made sites."""
 MAX_DETAILS: Final = 16
 """Of a notice: it is for people to read."""
+MAX_LINE: Final = 1_000
+"""Characters of what a task has done, or why it failed."""
 SALT_BYTES: Final = 32
 POLICY_DELAY: Final = 2 * SECOND
 """A new policy holds a little later, when it is known everywhere: else two sinks might judge one hit by two of them."""
 SECOND_LOOK: Final = 3_600 * SECOND
 """A salt must be due at two looks so far apart: a clock that was wrong for a while must not cost today's."""
+
+OVERDUE: Final = 6 * SECOND_LOOK
+"""After a machine was off, a salt that was due long ago still waits for its second look: that is no trouble yet."""
 
 _BUSY: Final = 30.0
 """Seconds to wait for another process's transaction."""
@@ -50,7 +57,7 @@ _LAST_ZONE: Final = timedelta(hours=12)
 """A date ends last in the zone UTC-12."""
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS meta(version INTEGER NOT NULL)",
-    "INSERT INTO meta SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta)",
+    "INSERT INTO meta(version) SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta)",
     "CREATE TABLE IF NOT EXISTS zones(site TEXT, start INTEGER, zone TEXT NOT NULL, PRIMARY KEY(site, start))",
     "CREATE TABLE IF NOT EXISTS policies(site TEXT, start INTEGER, policy TEXT NOT NULL, PRIMARY KEY(site, start))",
     "CREATE TABLE IF NOT EXISTS badges(site TEXT PRIMARY KEY, count INTEGER NOT NULL, published INTEGER NOT NULL)",
@@ -58,7 +65,13 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS salts(day TEXT PRIMARY KEY, salt BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS due(day TEXT PRIMARY KEY, seen INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS secrets(name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS backups(place TEXT, stamp TEXT, PRIMARY KEY(place, stamp))",
     "CREATE TABLE IF NOT EXISTS notices(code TEXT, detail TEXT, at INTEGER NOT NULL, PRIMARY KEY(code, detail))",
+    "CREATE TABLE IF NOT EXISTS retentions(site TEXT PRIMARY KEY, days INTEGER NOT NULL)",
+    (
+        "CREATE TABLE IF NOT EXISTS tasks(task TEXT PRIMARY KEY, started INTEGER NOT NULL, ended INTEGER NOT NULL,"
+        " done TEXT NOT NULL, error TEXT NOT NULL, succeeded INTEGER NOT NULL)"
+    ),
 )
 
 
@@ -102,7 +115,7 @@ class SqliteRegistry:
         new = [name for name in dict.fromkeys(names) if name not in known][: max(0, MAX_SITES - len(known))]
         if new:
             rows = [(name, 0, self._default_zone) for name in new]
-            self._change("INSERT OR IGNORE INTO zones VALUES (?, ?, ?)", rows)
+            self._change("INSERT OR IGNORE INTO zones(site, start, zone) VALUES (?, ?, ?)", rows)
 
     def set_zone(self, site: str, zone: str, start: int = 0) -> None:
         """Let `zone` hold for hits of the site received from `start` (µs UTC) on. The site is made if it is unknown.
@@ -112,7 +125,7 @@ class SqliteRegistry:
         """
         known = _known_zone(zone)
         self.add_sites([site])
-        self._change("INSERT OR REPLACE INTO zones VALUES (?, ?, ?)", [(site, start, known)])
+        self._change("INSERT OR REPLACE INTO zones(site, start, zone) VALUES (?, ?, ?)", [(site, start, known)])
 
     def set_policy(self, site: str, policy: str) -> int:
         """Let DNT and Sec-GPC do this for hits of the site from now on. The site is made if it is unknown.
@@ -134,14 +147,30 @@ class SqliteRegistry:
         if history and history[-1][1] == policy:
             return history[-1][0]
         start = max([self._clock.now() + POLICY_DELAY, *(start + 1 for start, _ in history)])  # a clock may go back
-        self._change("INSERT OR REPLACE INTO policies VALUES (?, ?, ?)", [(site, start, policy)])
+        self._change("INSERT OR REPLACE INTO policies(site, start, policy) VALUES (?, ?, ?)", [(site, start, policy)])
         return start
+
+    def set_retention(self, site: str, days: int | None) -> None:
+        """Keep events of the site so many days; 0: for ever; None: as the setting says. A new site is made.
+
+        Raises:
+            SettingsError: it is not within 0 and `MOST_DAYS`.
+        """
+        if days is not None and not 0 <= days <= MOST_DAYS:
+            raise SettingsError(f"events cannot be kept {days} days", f"0 (for ever) to {MOST_DAYS}")
+        self.add_sites([site])
+        if self.snapshot().retentions.get(site) == days:
+            return
+        if days is None:
+            self._change("DELETE FROM retentions WHERE site = ?", [(site,)])
+        else:
+            self._change("INSERT OR REPLACE INTO retentions(site, days) VALUES (?, ?)", [(site, days)])
 
     def set_badge(self, site: str, has: bool) -> None:
         """Give the site a badge, or take it away. The site is made if it is unknown. A new badge shows 0 at first."""
         self.add_sites([site])
         if has:
-            self._change("INSERT OR IGNORE INTO badges VALUES (?, 0, 0)", [(site,)])
+            self._change("INSERT OR IGNORE INTO badges(site, count, published) VALUES (?, 0, 0)", [(site,)])
         else:
             self._change("DELETE FROM badges WHERE site = ?", [(site,)])
 
@@ -157,18 +186,35 @@ class SqliteRegistry:
         alive = [day for day in dict.fromkeys(days) if not self._is_due(day, self._clock.now())]
         return self._reported(lambda: self._salts(alive)) if alive else {}
 
-    def destroy_salts(self, now: int) -> int:
+    def destroy_salts(self, now: int, *, at_once: bool = False) -> int:
         """Destroy the salts that are due at `now` (µs UTC), and were at a look an hour or more ago. Returns how many.
+
+        `at_once` asks for no earlier look: for a folder that was just restored, and may have waited for long.
 
         They are gone for good, and never made again, wherever the clock goes. The
         file is overwritten (``secure_delete``) and the log is cut off; what a copying
         file system or a backup still holds is beyond it.
         """
-        return self._reported(lambda: self._destroy(now))
+        return self._reported(lambda: self._destroy(now, 0 if at_once else SECOND_LOOK))
+
+    def overdue_salts(self, now: int) -> int:
+        """How many salts should have been destroyed `OVERDUE` ago, at `now` (µs UTC), and are still there."""
+        query = "SELECT day FROM salts WHERE length(salt) > 0"
+        days = self._reported(lambda: [date.fromisoformat(day) for (day,) in self._database.execute(query)])
+        return sum(self._is_due(day, now - OVERDUE) for day in days)
 
     def secret(self, name: str) -> str:
         """A random secret, made when it is first asked for."""
         return self._reported(lambda: self._secret(name))
+
+    def secrets(self, start: str) -> Sequence[str]:
+        """The names of secrets that begin so, in order."""
+        query = "SELECT name FROM secrets WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name"
+        return self._reported(lambda: [name for (name,) in self._database.execute(query, (start,))])
+
+    def destroy_secret(self, name: str) -> None:
+        """Destroy a secret, as thoroughly as `destroy_salts` does; whoever asks for it again gets another one."""
+        self._reported(lambda: self._destroy_secret(name))
 
     def notice(self, code: str, detail: str, at: int) -> None:
         """Remember that something was so at that moment (µs UTC). Of a code the latest `MAX_DETAILS` are kept."""
@@ -178,6 +224,53 @@ class SqliteRegistry:
         """What was so since that moment (µs UTC), the latest first."""
         query = "SELECT code, detail, at FROM notices WHERE at >= ? ORDER BY at DESC, code, detail"
         return self._reported(lambda: [Noticed(*row) for row in self._database.execute(query, (since,))])
+
+    def remember_backups(self, place: str, stamps: Iterable[str]) -> None:
+        """Remember that these backups, and no others, lie at that place."""
+        rows = [(place, stamp) for stamp in stamps]
+
+        def change() -> None:
+            self._database.execute("DELETE FROM backups WHERE place = ?", (place,))
+            self._database.executemany("INSERT INTO backups(place, stamp) VALUES (?, ?)", rows)
+
+        self._reported(lambda: self._in_transaction(change))
+
+    def backups(self) -> Mapping[str, Sequence[str]]:
+        """The places that backups were put to, and which are there as far as we know, oldest first."""
+        found: dict[str, list[str]] = {}
+        query = "SELECT place, stamp FROM backups ORDER BY place, stamp"
+        for place, stamp in self._reported(lambda: self._database.execute(query).fetchall()):
+            found.setdefault(place, []).append(stamp)
+        return found
+
+    def begin_task(self, task: str, at: int) -> None:
+        """Remember that a task of maintenance has begun (µs UTC)."""
+        begin = (
+            "INSERT INTO tasks(task, started, ended, done, error, succeeded) VALUES (?, ?, 0, '', '', 0)"
+            " ON CONFLICT(task) DO UPDATE SET started = excluded.started, ended = 0, error = ''"
+        )
+        self._reported(lambda: self._in_transaction(lambda: self._database.execute(begin, (task, at))))
+
+    def end_task(self, task: str, at: int, done: str, error: str) -> None:
+        """Remember that it has ended, and how."""
+        end = (
+            "UPDATE tasks SET ended = ?2, done = ?3, error = ?4,"
+            " succeeded = CASE WHEN ?4 = '' THEN ?2 ELSE succeeded END WHERE task = ?1"
+        )
+        row = (task, at, done[:MAX_LINE], error[:MAX_LINE])
+        self._reported(lambda: self._in_transaction(lambda: self._database.execute(end, row)))
+
+    def tasks(self) -> Mapping[str, Maintained]:
+        """The last run of each task that was ever begun, by its name."""
+        query = "SELECT task, started, ended, done, error, succeeded FROM tasks ORDER BY task"
+        return self._reported(lambda: {row[0]: Maintained(*row) for row in self._database.execute(query)})
+
+    def forget(self, is_meant: Callable[[Sequence[str]], Sequence[bool]]) -> int:
+        """Remove every row that is meant by one of its texts, and leave no byte of it; returns how many.
+
+        Of all tables but those of salts, secrets and backups, which hold nothing that was sent.
+        """
+        return self._reported(lambda: self._forget(is_meant))
 
     def close(self) -> None:
         """Close the file. May never be called."""
@@ -218,7 +311,8 @@ class SqliteRegistry:
         for site, start, zone in self._database.execute("SELECT site, start, zone FROM zones ORDER BY site, start"):
             zones.setdefault(site, []).append((start, zone))
         sites = {name: Site(name, tuple(history)) for name, history in zones.items()}
-        return Snapshot(version, MappingProxyType(sites), self._read_badges(), self._read_policies())
+        retentions = MappingProxyType(dict(self._database.execute("SELECT site, days FROM retentions")))
+        return Snapshot(version, MappingProxyType(sites), self._read_badges(), self._read_policies(), retentions)
 
     def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         def change() -> None:
@@ -234,7 +328,8 @@ class SqliteRegistry:
         missing = [day for day in days if day not in found]
         if missing:
             rows = [(day.isoformat(), secrets.token_bytes(SALT_BYTES)) for day in missing]
-            self._in_transaction(lambda: self._database.executemany("INSERT OR IGNORE INTO salts VALUES (?, ?)", rows))
+            insert = "INSERT OR IGNORE INTO salts(day, salt) VALUES (?, ?)"
+            self._in_transaction(lambda: self._database.executemany(insert, rows))
             found = self._find_salts(days)  # another process may have been first
         return {day: salt for day, salt in found.items() if salt}
 
@@ -248,21 +343,21 @@ class SqliteRegistry:
         end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1) + _LAST_ZONE
         return end.timestamp() + self._retention <= now / SECOND
 
-    def _destroy(self, now: int) -> int:
-        destroyed = self._in_transaction(lambda: self._look_for_due(now))
+    def _destroy(self, now: int, patience: int) -> int:
+        destroyed = self._in_transaction(lambda: self._look_for_due(now, patience))
         # also what a busy log kept from us last time
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return destroyed
 
-    def _look_for_due(self, now: int) -> int:
+    def _look_for_due(self, now: int, patience: int) -> int:
         """Remember what is due for the first time, forget what no longer is, destroy what was for long enough."""
         days = [day for (day,) in self._database.execute("SELECT day FROM salts WHERE length(salt) > 0")]
         due = [day for day in days if self._is_due(date.fromisoformat(day), now)]
         seen = {day: at for day, at in self._database.execute("SELECT day, seen FROM due") if day in due and at <= now}
-        old = [(day,) for day, at in seen.items() if now - at >= SECOND_LOOK]
+        old = [(day,) for day in due if now - seen.get(day, now) >= patience]
         waiting = [(day, seen.get(day, now)) for day in due if (day,) not in old]
         self._database.execute("DELETE FROM due")
-        self._database.executemany("INSERT INTO due VALUES (?, ?)", waiting)
+        self._database.executemany("INSERT INTO due(day, seen) VALUES (?, ?)", waiting)
         self._database.executemany("UPDATE salts SET salt = x'' WHERE day = ?", old)
         return len(old)
 
@@ -271,18 +366,41 @@ class SqliteRegistry:
         row = self._database.execute(query, (name,)).fetchone()
         if row is None:
             value = secrets.token_urlsafe(32)
-            insert = "INSERT OR IGNORE INTO secrets VALUES (?, ?)"
+            insert = "INSERT OR IGNORE INTO secrets(name, value) VALUES (?, ?)"
             self._in_transaction(lambda: self._database.execute(insert, (name, value)))
             row = self._database.execute(query, (name,)).fetchone()
         return str(row[0])
 
+    def _destroy_secret(self, name: str) -> None:
+        self._in_transaction(lambda: self._database.execute("DELETE FROM secrets WHERE name = ?", (name,)))
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def _notice(self, code: str, detail: str, at: int) -> None:
-        self._database.execute("INSERT OR REPLACE INTO notices VALUES (?, ?, ?)", (code, detail, at))
+        self._database.execute("INSERT OR REPLACE INTO notices(code, detail, at) VALUES (?, ?, ?)", (code, detail, at))
         self._database.execute(
             "DELETE FROM notices WHERE code = ?1 AND detail NOT IN"
             " (SELECT detail FROM notices WHERE code = ?1 ORDER BY at DESC LIMIT ?2)",
             (code, MAX_DETAILS),
         )
+
+    def _forget(self, is_meant: Callable[[Sequence[str]], Sequence[bool]]) -> int:
+        def forget() -> int:
+            tables = self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            found = sum(forget_in(name) for (name,) in tables if name not in ("salts", "secrets", "meta", "backups"))
+            if found:
+                self._database.execute("UPDATE meta SET version = version + 1")
+            return found
+
+        def forget_in(table: str) -> int:
+            rows = self._database.execute(f'SELECT rowid, * FROM "{table}"').fetchall()  # noqa: S608 - ours
+            texts = ["\n".join(value for value in row if isinstance(value, str)) for row in rows]
+            meant = [(row[0],) for row, there in zip(rows, is_meant(texts), strict=True) if there] if rows else []
+            self._database.executemany(f'DELETE FROM "{table}" WHERE rowid = ?', meant)  # noqa: S608 - ours
+            return len(meant)
+
+        found = self._in_transaction(forget)
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return found
 
     def _in_transaction(self, action: Callable[[], T], begin: str = "BEGIN IMMEDIATE") -> T:
         self._database.execute(begin)
@@ -301,8 +419,17 @@ class SqliteRegistry:
             with self._lock:
                 return action()
         except (sqlite3.Error, OSError) as error:
-            hint = "look at the disk, and whether the file can be written"
-            raise RegistryUnavailable(f"registry {self._path}: {error}", hint) from error
+            raise _explained(self._path, error) from error
+
+
+def _explained(path: Path, error: sqlite3.Error | OSError) -> RegistryUnavailable:
+    """What happened, and what to do about it."""
+    if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+        return RegistryUnavailable(
+            f"registry {path}: another process has been writing to it for {_BUSY:.0f} s",
+            f"`fuser -v {path}` tells which: a copy or an SQL shell, perhaps; end it, nothing is lost",
+        )
+    return RegistryUnavailable(f"registry {path}: {error}", "look at the disk, and whether the file can be written")
 
 
 def _known_zone(zone: str) -> str:
