@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from tests.crash import campaign, consumers
+from tests.crash import campaign, consumers, keeping
 from tests.crash.campaign import Load
 
 
@@ -71,6 +71,13 @@ CAMPAIGNS: Final[Mapping[str, Campaign]] = {
         60,
         "kills",
         lambda folder, times, load, tell: consumers.resend(folder, times, load, tell=tell),
+    ),
+    "keep": Campaign(
+        "kill what keeps the lake (erasures, ...) at any moment",
+        50,
+        "kills",
+        lambda folder, times, load, tell: keeping.keep(folder, times, load, tell=tell),
+        Load(rate=50.0, connections=10),
     ),
     "powercut": Campaign(
         "cut the power of the disk (Linux, root)",

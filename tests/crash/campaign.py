@@ -283,7 +283,7 @@ def _silent(_: str) -> None:
 def crash(folder: Path, kills: int, load: Load, pause: float = 0.5, tell: Tell = _silent) -> Verdict:
     """Kill each victim in turn under load, some `pause` seconds after hits are answered again; then the count."""
     server, tally = Server(folder / "data", folder / "log"), Tally()
-    return _campaign(server, load, tally, _kills(server, tally, kills, pause), tell)
+    return campaign_of(server, load, tally, _kills(server, tally, kills, pause), tell)
 
 
 def _wait_for_answers(server: Server, tally: Tally) -> None:
@@ -316,7 +316,7 @@ def powercut(folder: Path, cuts: int, load: Load, pause: float = 4.0, tell: Tell
     """
     with Disk(folder).mounted() as disk:
         server, tally = Server(disk.place / "data", folder / "log"), Tally()
-        return _campaign(server, load, tally, _cuts(server, disk, tally, cuts, pause), tell)
+        return campaign_of(server, load, tally, _cuts(server, disk, tally, cuts, pause), tell)
 
 
 def _cuts(server: Server, disk: "Disk", tally: Tally, cuts: int, pause: float) -> Iterator[str]:
@@ -364,11 +364,27 @@ def in_a_compaction(lake: Path, beside: contextlib.ExitStack) -> str:
     return "in a compaction" if packer.poll() is None else "after a compaction"
 
 
+def in_a_vacuum(lake: Path, beside: contextlib.ExitStack) -> str:
+    """While replaced files and old entries of the log are removed, from the first one on, if there are any."""
+    options = ["--lake-history", "60", "--data", str(lake.parent)]
+    command = [sys.executable, "-m", "pixelake", "maintain", "vacuum", *options]
+    before = _count(lake, "events/year=*/**/part-*") + _count(lake, "events/_delta_log/*.json")
+    sweeper = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    beside.callback(sweeper.wait)
+    beside.callback(sweeper.kill)
+    there = before
+    while there >= before and sweeper.poll() is None:
+        before, there = max(before, there), _count(lake, "events/year=*/**/part-*")
+        there += _count(lake, "events/_delta_log/*.json")
+    time.sleep(random.choice([0.0, 0.001, 0.003, 0.01]))
+    return "in a vacuum" if sweeper.poll() is None else "after a vacuum"
+
+
 def _count(folder: Path, pattern: str) -> int:
     return sum(1 for _ in folder.glob(pattern))
 
 
-MOMENTS = (at_any_moment, in_a_lake_commit, in_a_compaction)
+MOMENTS = (at_any_moment, in_a_lake_commit, in_a_compaction, in_a_vacuum)
 """When the power is cut, in turn: each waits for its moment and names it."""
 
 
@@ -387,7 +403,8 @@ def _wait_for_the_lake(server: Server) -> None:
             return
 
 
-def _campaign(server: Server, load: Load, tally: Tally, harm: Iterator[str], tell: Tell) -> Verdict:
+def campaign_of(server: Server, load: Load, tally: Tally, harm: Iterator[str], tell: Tell) -> Verdict:
+    """Start the server, do harm to its end under load, let it settle, and count."""
     server.start()
     try:
         done = asyncio.run(bear(load, server.port, tally, harm, tell))

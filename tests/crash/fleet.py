@@ -22,7 +22,7 @@ from typing import Any
 from pixelake.warehouse.lake import LakeReader
 from tests.crash.campaign import PATIENCE, children, free_port
 
-CONSUME = "from pixelake import build, settings; build.consume(settings.load(), None, lambda: None)"
+CONSUME = "from pixelake import build, settings; build.ROLES['consume'](settings.load(), None, lambda: None)"
 """A consumer without the lock that lets a folder have one only."""
 WINDOWS = {"LAKE_WINDOW": "0.3", "FILES_WINDOW": "0.4", "LIVE_WINDOW": "0.2"}
 SITE = "crash.example"

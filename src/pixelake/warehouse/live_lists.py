@@ -10,7 +10,7 @@ list ``event``.
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -51,6 +51,9 @@ class Top(NamedTuple):
     is_rest: bool
 
 
+IsMeant = Callable[[Sequence[str]], Sequence[bool]]
+"""Texts -> for each whether it is meant."""
+
 List = tuple[int, str, str]
 """An interval (its start), a site, and a name."""
 
@@ -73,6 +76,41 @@ class Lists:
         )
         for found, counts in changes.items():
             self._note(found, len(counts))
+
+    def take_off(self, events: pa.Table) -> None:
+        """Count people's `events`, which were added once, no more; what is not named any more is taken off the rest."""
+        for found, counts in _counts(events).items():
+            for value, count in _shortened(counts).items():
+                rest = self._lower(found, value, count)
+                if rest and value != REST:
+                    self._lower(found, REST, rest)
+
+    def _lower(self, found: List, value: str, count: int) -> int:
+        """Lower a count; returns how much of it was not there."""
+        select = "select count from lists where interval = ? and site = ? and name = ? and value = ?"
+        row = self._connection.execute(select, (*found, value)).fetchone()
+        if row is None:
+            return count
+        lower = "update lists set count = max(0, count - ?) where interval = ? and site = ? and name = ? and value = ?"
+        self._connection.execute(lower, (count, *found, value))
+        self._connection.execute(
+            "delete from lists where interval = ? and site = ? and name = ? and value = ? and count = 0",
+            (*found, value),
+        )
+        return max(0, count - int(row[0]))
+
+    def hide(self, is_meant: IsMeant) -> int:
+        """Put what stands under meant values to the rest of its list; returns how many values that were."""
+        values = [value for (value,) in self._connection.execute("select distinct value from lists where value <> ''")]
+        meant = [value for value, there in zip(values, is_meant(values), strict=True) if there]
+        for value in meant:
+            self._connection.execute(
+                "insert into lists select interval, site, name, '', count from lists where value = ?"
+                " on conflict do update set count = count + excluded.count",
+                (value,),
+            )
+            self._connection.execute("delete from lists where value = ?", (value,))
+        return len(meant)
 
     def _note(self, found: List, added: int) -> None:
         """Trim a list that may have become too long."""

@@ -5,6 +5,8 @@ at most make that exact at any rate at which rows of text could not be kept.
 A mark is a 64-bit hash: two people share one in 10^13 pairs or so.
 """
 
+from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -76,15 +78,41 @@ def rows(people: pa.Table, since: int) -> Iterator[Present]:
         yield Present(run["values"], newest, _bytes(part["time"]), _bytes(part["mark"]), before)
 
 
-def count(found: Sequence[tuple[bytes, bytes, bytes]], since: int) -> tuple[int, int]:
-    """Distinct people and hits after `since`, of rows ``times, marks, before``.
+def without(row: Present, gone: Present) -> Present | None:
+    """A row without the hits of another one; None if none is left."""
+    leaving = Counter(zip(_read(gone.times, "q"), _read(gone.marks, "Q"), strict=True))
+    times, marks = _read(row.times, "q"), _read(row.marks, "Q")
+    kept = []
+    for at, pair in enumerate(zip(times, marks, strict=True)):
+        if leaving[pair]:
+            leaving[pair] -= 1
+        else:
+            kept.append(at)
+    if not kept:
+        return None
+    before = _read(row.before, "Q")
+    return Present(
+        row.site,
+        max(times[at] for at in kept),
+        array("q", [times[at] for at in kept]).tobytes(),
+        array("Q", [marks[at] for at in kept]).tobytes(),
+        array("Q", [before[at] for at in kept]).tobytes() if before else b"",
+    )
+
+
+def _read(packed: bytes, kind: str) -> Sequence[int]:
+    return array(kind, packed)
+
+
+def count(found: Sequence[tuple[bytes, bytes, bytes]], since: int, until: int) -> tuple[int, int]:
+    """Distinct people and hits after `since` and up to `until`, of rows ``times, marks, before``.
 
     Whoever is told to have been another visitor the day before is counted as that one.
     """
     times = _numbers(b"".join(row[0] for row in found), pa.int64())
     marks = _numbers(b"".join(row[1] for row in found), pa.uint64())
     before = _numbers(b"".join(row[2] or bytes(len(row[0])) for row in found), pa.uint64())
-    is_fresh = pc.greater(times, pa.scalar(since))
+    is_fresh = pc.and_(pc.greater(times, pa.scalar(since)), pc.less_equal(times, pa.scalar(until)))
     if pc.any(pc.not_equal(before, pa.scalar(NOBODY, pa.uint64()))).as_py():
         marks = _joined(marks, before)
     here = marks.filter(is_fresh)

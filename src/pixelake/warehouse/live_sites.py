@@ -51,6 +51,15 @@ class Sites:
             self._rank(interval, rows["site"])
         return self.fold(events, COUNTED)
 
+    def again(self, events: pa.Table) -> pa.Table:
+        """Events that were met before, as `meet` told them then. Nobody is met by it."""
+        if len(self._ranks) > REMEMBERED:
+            self._ranks.clear()
+        start = interval_of(events)
+        for interval in pc.unique(start).to_pylist():
+            self._known(interval)
+        return self.fold(events.append_column("interval", start), COUNTED)
+
     def fold(self, events: pa.Table, most: int) -> pa.Table:
         """The events, those of sites beyond the first `most` of their interval under `OTHER`."""
         pairs = events.group_by(["interval", "site"]).aggregate([])

@@ -17,9 +17,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.clock import SECOND, SYSTEM, Careful, Clock
 from pixelake.stream.base import Partition, Position
-from pixelake.warehouse import live_lists, live_present, live_sites, sqlite_file
+from pixelake.warehouse import live_leave, live_lists, live_present, live_sites, sqlite_file
 from pixelake.warehouse.base import Outcome
 from pixelake.warehouse.fresh import above
 from pixelake.warehouse.live_lists import Top
@@ -81,6 +81,7 @@ create table if not exists minutes (
 create table if not exists positions (
   partition text primary key, position integer not null
 ) strict, without rowid;
+{live_leave.SCHEMA};
 {live_sites.SCHEMA};
 {live_present.SCHEMA};
 {live_lists.SCHEMA}
@@ -128,13 +129,19 @@ class LiveStore:
     def __init__(
         self, path: Path, retention: float = 604_800.0, most_events: int = MOST_EVENTS, clock: Clock = SYSTEM
     ) -> None:
-        self._path, self._retention, self._most, self._clock = path, int(retention * SECOND), most_events, clock
+        self._path, self._retention, self._most = path, int(retention * SECOND), most_events
         self._connection = sqlite_file.connect(path, SCHEMA)
+        self._clock = Careful(clock, self._newest())  # a clock that is wrong for a while must not wipe the last days
         self._sites, self._lists = live_sites.Sites(self._connection), live_lists.Lists(self._connection)
 
     def close(self) -> None:
         """Let the file go. May never be called."""
         self._connection.close()
+
+    def _newest(self) -> int:
+        """When the newest event that is kept was received; 0 if there is none."""
+        with sqlite_file.reported(self._path):
+            return int(self._connection.execute("select coalesce(max(received_at), 0) from recent").fetchone()[0])
 
     def positions(self) -> Mapping[Partition, Position]:
         """The position of each partition this store has ever written.
@@ -153,10 +160,54 @@ class LiveStore:
         """
         try:
             with sqlite_file.reported(self._path), sqlite_file.transaction(self._connection):
-                self._write(above(replace(outcome, events=outcome.events.select(_NEEDED)), self.positions()))
+                self._write(above(replace(outcome, events=outcome.events.select(NEEDED)), self.positions()))
         except BaseException:
             self._sites.reset()
             raise
+
+    def leave(self, events: pa.Table) -> int:
+        """Forget events that the lake has, and take them off the counts, in one transaction; returns how many.
+
+        Those that it was told before are passed over, and so is what it never counted: a call may be repeated.
+
+        Args:
+            events: rows of the lake with `COLUMNS`, `user_id`, `visitor_before`, `partition` and `position`.
+
+        Raises:
+            WarehouseError: nothing was forgotten.
+        """
+        with sqlite_file.reported(self._path), sqlite_file.transaction(self._connection):
+            oldest = self._clock.now() - self._retention
+            fresh = live_leave.counted(self._connection, events.select(NEEDED), self.positions(), oldest)
+            if fresh.num_rows:
+                live_leave.forget_recent(self._connection, fresh)
+                met = self._sites.again(fresh)
+                live_leave.lower_minutes(self._connection, _minutes(met))
+                people = met.select([*live_lists.COLUMNS, *live_present.COLUMNS]).filter(of_people(met))
+                self._lists.take_off(self._sites.fold(people, live_sites.LISTED))
+                live_leave.take_off_present(
+                    self._connection, live_present.rows(people, self._clock.now() - live_present.KEPT)
+                )
+            live_leave.forget_ids(self._connection, oldest)
+        return int(fresh.num_rows)
+
+    def hide(self, is_meant: live_lists.IsMeant) -> int:
+        """Forget every recent event, site and value of a list that is meant by its text; returns how many rows.
+
+        What has such a site counts no more; such a value goes to the rest of its list.
+
+        Raises:
+            WarehouseError: nothing was forgotten.
+        """
+        with sqlite_file.reported(self._path), sqlite_file.transaction(self._connection):
+            found = live_leave.hide_recent(self._connection, is_meant)
+            found += self._lists.hide(is_meant) + live_leave.hide_sites(self._connection, is_meant)
+        self._sites.reset()
+        return found
+
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted in the file or its log; see `sqlite_file.scrub`."""
+        sqlite_file.scrub(self._path, self._connection)
 
     def _write(self, fresh: Outcome) -> None:
         if not fresh.positions:
@@ -213,7 +264,7 @@ class LiveStore:
 
 
 _JSON: Final = msgspec.json.Encoder()
-_NEEDED: Final = [*COLUMNS, "user_id", "visitor_before", "partition", "position"]
+NEEDED: Final = [*COLUMNS, "user_id", "visitor_before", "partition", "position"]
 """What is read of an event; to copy the other columns would take as long as all the rest."""
 
 
@@ -320,8 +371,10 @@ class LiveReader:
         Raises:
             WarehouseError: it cannot be read.
         """
-        since = self._clock.now() - int(window_seconds * SECOND)
-        return Now(*live_present.count(self._select(live_present.SELECT, (since, site)), since))
+        now = self._clock.now()
+        since = now - int(window_seconds * SECOND)
+        # not who was here when a clock was ahead, but whom a host has seen whose clock is a little
+        return Now(*live_present.count(self._select(live_present.SELECT, (since, site)), since, now + MINUTE))
 
     def top(self, name: str, site: str | None, since: int, limit: int) -> list[Top]:
         """The most frequent values of a list from the interval on that `since` (microseconds UTC) is in.

@@ -1,6 +1,7 @@
 """One SQLite file that several processes share, durably."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,23 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", timeout=BUSY, uri=True, isolation_level=None)
     connection.execute("pragma query_only = on")
     return connection
+
+
+def scrub(path: Path, connection: sqlite3.Connection) -> None:
+    """Write the file anew, so that nothing of what was ever deleted is left in it or in its log.
+
+    Takes as long as to copy it, and its size in memory; other writers wait meanwhile.
+
+    Raises:
+        WarehouseError: somebody reads all the time, or the disk is full; the file is whole.
+    """
+    with reported(path):
+        connection.execute("vacuum")
+        deadline = time.monotonic() + BUSY
+        while connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]:
+            if time.monotonic() > deadline:
+                raise WarehouseError(f"somebody reads {path} all the time", "try again")
+            time.sleep(0.05)
 
 
 @contextmanager

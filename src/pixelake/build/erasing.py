@@ -1,0 +1,101 @@
+"""What takes a person out of everything, and what writes out what is held about one."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from pixelake.build.judging import dialects
+from pixelake.build.places import check_not_gone, lake_place, place_of
+from pixelake.build.saving import backup_place, parts
+from pixelake.build.stores import lake, live_store, registry
+from pixelake.settings import Settings
+
+if TYPE_CHECKING:
+    from pixelake.dialects.base import Dialect
+    from pixelake.operate.erase import Means
+    from pixelake.operate.erase_proof import Proof
+    from pixelake.operate.erasures import Begun, Entry
+    from pixelake.operate.export import Exported, Wanted
+    from pixelake.operate.person import Person
+    from pixelake.registry.sqlite import SqliteRegistry
+
+Told = Callable[[str, int, int], None]
+
+
+def erase(settings: Settings, person: "Person", told: Told) -> "Proof":
+    """Erase a person. To be repeated if it is cut short.
+
+    Raises:
+        PixelakeError: a part cannot be read or written now, or hits are not settled and nobody goes on.
+    """
+    from pixelake.operate.erase import erase as run
+
+    check_not_gone(settings)
+    with closing(registry(settings)) as shared:
+        return run(_means(settings, shared), person, told)
+
+
+def erase_again(settings: Settings, entries: "Sequence[Entry]", told: Told = lambda *_: None) -> int:
+    """Do erasures again in a folder that was restored; returns how many.
+
+    Raises:
+        PixelakeError: a part cannot be read or written; repeat the call.
+    """
+    from pixelake.operate.erase import again
+
+    with closing(registry(settings)) as shared:
+        return again(_means(settings, shared), entries, told)
+
+
+def unfinished_erasures(settings: Settings) -> "Sequence[Begun]":
+    """Those that were begun and not finished.
+
+    Raises:
+        BackupError: their log cannot be read.
+    """
+    from pixelake.operate.erasures import unfinished
+
+    return unfinished(place_of(settings, "registry", "registry", "registry.sqlite").parent)
+
+
+def export_person(
+    settings: Settings, person: "Person", wanted: "Wanted", out: BinaryIO | Path, told: Callable[[int, int], None]
+) -> "Exported":
+    """Write out the rows of a table that are a person's.
+
+    Raises:
+        LakeUnavailable: the lake is gone or cannot be read, or the file cannot be written.
+        QueryError: a value cannot be written in this format.
+        OSError: what is open cannot be written.
+    """
+    from pixelake.operate import export_person as exporting
+
+    check_not_gone(settings)
+    where, dialect = lake_place(settings), _dialect(settings)
+    if isinstance(out, Path):
+        return exporting.export_to(where, person, wanted, out, told, dialect)
+    return exporting.export(where, person, wanted, out, told, dialect)
+
+
+def _means(settings: Settings, shared: "SqliteRegistry") -> "Means":
+    from pixelake.operate.erase import Means
+    from pixelake.warehouse.badges_sqlite import BadgeStore
+
+    where = parts(settings)
+    return Means(
+        parts=where,
+        registry=shared,
+        lake=lambda: lake(settings),
+        live=lambda: live_store(settings),
+        badges=lambda: BadgeStore(where.badges),
+        dialect=_dialect(settings),
+        backup_place=backup_place,
+    )
+
+
+def _dialect(settings: Settings) -> "Callable[[bytes], Dialect]":
+    """The dialect of a hit, by its target; the first one's is what has no route."""
+    spoken = dialects(settings)
+    routes = {route.path: dialect for dialect in spoken for route in dialect.routes}
+    return lambda target: routes.get(target.partition(b"?")[0], spoken[0])

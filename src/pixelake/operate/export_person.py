@@ -1,0 +1,88 @@
+"""What is held about a person, written out: for who asks for it.
+
+The rows that an erasure would take out of the lake (`pixelake.operate.person`),
+in order of time, in the formats of `pixelake.operate.export`. What is in the
+stream and not judged yet is not among them: it is in the lake within seconds.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from pixelake.dialects.base import Dialect
+from pixelake.hit import Hit
+from pixelake.operate.erase_lake import rejected
+from pixelake.operate.export import TABLES, Exported, Told, Wanted, write
+from pixelake.operate.person import Person
+from pixelake.warehouse import durable
+from pixelake.warehouse.delta_log import REJECTS_FOLDER, DeltaLog
+from pixelake.warehouse.place import Place, absolute
+from pixelake.warehouse.schema import ARROW_TYPES
+from pixelake.warehouse.walk import columns_of, walk
+
+
+def export(  # noqa: PLR0917 - what, of whom, where to
+    lake: Place,
+    person: Person,
+    wanted: Wanted,
+    out: BinaryIO,
+    told: Told,
+    dialect: Callable[[bytes], Dialect],
+) -> Exported:
+    """Write a person's rows of a table to `out`.
+
+    Args:
+        lake: where it is.
+        person: whose.
+        wanted: of which table, in which format, of which time.
+        out: open for writing.
+        told: hears how many rows were looked at, and how many the table has.
+        dialect: of a hit, by its target.
+
+    Raises:
+        LakeUnavailable: the lake cannot be read.
+        QueryError: a value cannot be written in this format.
+        OSError: `out` cannot be written.
+    """
+    log = DeltaLog(absolute(lake) / wanted.table)
+    log.refresh()
+    known = columns_of(log) if log.schema else TABLES[wanted.table]
+    schema = pa.schema([field for field in known if field.type in ARROW_TYPES.values()])
+    total = log.rows()
+
+    def elements(hit: Hit) -> Sequence[Mapping[str, Sequence[str]]]:
+        return [element.values for element in dialect(hit.target).decode(hit)]
+
+    def slices() -> Iterator[pa.Table]:
+        done = 0
+        for rows in walk(log, schema, wanted.select):
+            mask = rejected(rows, person, elements) if wanted.table == REJECTS_FOLDER else person.rows(rows)
+            yield rows.filter(mask)
+            done += rows.num_rows
+            told(done, total)
+
+    count = write(slices(), schema, wanted.form, out)
+    return Exported(wanted.table, log.version, count, [field.name for field in known if field.name not in schema.names])
+
+
+def export_to(  # noqa: PLR0917 - see `export`
+    lake: Place,
+    person: Person,
+    wanted: Wanted,
+    path: Path,
+    told: Told,
+    dialect: Callable[[bytes], Dialect],
+) -> Exported:
+    """The same into a file, which is there only once it is whole, for its owner's eyes only.
+
+    Raises:
+        LakeUnavailable: the lake cannot be read, or the file cannot be written.
+        QueryError: see `export`.
+    """
+    found: list[Exported] = []
+    with durable.reported(f"write {path}"):
+        durable.write(path, lambda file: found.append(export(lake, person, wanted, file, told, dialect)))  # type: ignore[arg-type] # IO
+        path.chmod(0o600)
+    return found[0]
