@@ -69,6 +69,10 @@ REASONS: Final[Mapping[str, Reason]] = {
         "an enricher of yours failed for it, or gave what its column cannot hold",
         "`detail` names the enricher, the error and the line: mend it, restart, and replay",
     ),
+    "line_unreadable": Reason(
+        "a line of an imported file that does not fit its format",
+        "`position` is its number: mend the file, and import it (it is another file then); the reject can be purged",
+    ),
     "poison": Reason("the hit made the transformation itself fail", "a defect: report it, and replay after the update"),
 }
 """Reason code -> what it means. Codes are an interface: never renamed."""

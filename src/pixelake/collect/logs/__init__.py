@@ -1,0 +1,1 @@
+"""What other servers wrote down of requests, made hits of."""

@@ -1,0 +1,288 @@
+"""An access log becomes events, rejects and lines that are left out: each line once, wherever it is cut short.
+
+The log is a partition named after its content, a line's number its position; so
+the lake's own positions tell how far it is. People of a log have salts of their
+own, until its end is reached: nobody can link them with those who are counted
+meanwhile, nor with themselves in another file. Event ids are compared within the
+file alone.
+"""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.collect.logs.access import LONGEST, Line, Read
+from pixelake.collect.logs.visits import SOURCE, Wanted, hit_of
+from pixelake.dialects.base import Fault
+from pixelake.disk import Flock
+from pixelake.errors import SourceError
+from pixelake.hit import Hit
+from pixelake.operate.import_report import Imported, Told
+from pixelake.operate.lines import Line as Sent
+from pixelake.operate.lines import Source
+from pixelake.registry.aside import Aside
+from pixelake.registry.sqlite import SqliteRegistry
+from pixelake.stream.base import Batch
+from pixelake.transform.judge import Judge
+from pixelake.transform.raw import faults_json, line_json
+from pixelake.transform.retry import Retry
+from pixelake.transform.rules import Rules
+from pixelake.transform.tables import HOUR, hour_texts, table
+from pixelake.warehouse.base import REJECTS, WITHHELD, Outcome
+from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.seen_sqlite import SqliteSeen
+
+PARTITION: Final = "import-"
+"""Before the name of a file's content: its partition."""
+SALTED_BY: Final = "import/"
+"""Before the same: the secret that its salts are made of."""
+FOLDER: Final = "import"
+"""In the data folder: what an import needs until it is done."""
+CHUNK_LINES: Final = 50_000
+CHUNK_BYTES: Final = 16 << 20
+CHUNK_HOURS: Final = 64
+"""Of a commit at most; each hour becomes a file, and whoever else writes to the lake waits for all of them."""
+JUDGED: Final = 10_000
+"""Hits that are judged at once."""
+SAMPLE: Final = 1_000
+"""Lines, one of which at least must be readable."""
+FIRST_TIME: Final = 631_152_000 * SECOND
+"""1990: there was no log of the web before."""
+DAY: Final = 86_400 * SECOND
+_FOREVER: Final = 3_155_760_000.0
+"""A hundred years, in seconds."""
+
+
+def reject_row(sent: Sent, why: str, partition: str, at: int, rules: Rules) -> tuple[Any, ...]:
+    """A row of `REJECTS` of a line that cannot be read; `at` is a time near its own (µs UTC)."""
+    fault = Fault("line_unreadable", "", why)
+    raw = line_json(sent.data, at, SOURCE, rules)
+    name = f"{partition}-{sent.number}"
+    where = (partition, sent.number, *hour_texts(at // HOUR))
+    return name, at, "decode", fault.reason, faults_json([fault]), raw, None, *where
+
+
+def rejects_of(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    """Rows as a table."""
+    columns = dict(zip(REJECTS.names, zip(*rows, strict=True), strict=True)) if rows else {}
+    return table(REJECTS, columns, len(rows))
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Lines of one commit."""
+
+    first: int
+    last: int = 0
+    hits: list[Hit] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    left_out: list[int] = field(default_factory=list)
+    rejects: list[tuple[Any, ...]] = field(default_factory=list)
+    hours: set[int] = field(default_factory=set)
+    size: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.last - self.first + 1 >= CHUNK_LINES or self.size >= CHUNK_BYTES or len(self.hours) >= CHUNK_HOURS
+
+
+class House(NamedTuple):
+    """Where an import goes, and what it needs on the way.
+
+    Attributes:
+        lake: open for writing.
+        rules: as the consumer's.
+        registry: for sites and their zones, and the secrets of imports.
+        folder: the data folder.
+        clock: what is in the future.
+    """
+
+    lake: Lake
+    rules: Rules
+    registry: SqliteRegistry
+    folder: Path
+    clock: Clock = SYSTEM
+
+
+class LogImport:
+    """Imports logs of one format.
+
+    Args:
+        house: where to.
+        read: reads a line.
+        wanted: which lines count.
+    """
+
+    def __init__(self, house: House, read: Read, wanted: Wanted) -> None:
+        self._lake, self._rules, self._registry = house.lake, house.rules, house.registry
+        self._folder, self._clock = house.folder / FOLDER, house.clock
+        self._read, self._wanted = read, wanted
+
+    def run(self, source: Source, told: Told) -> Imported:
+        """Import what is not there yet. To be repeated if it is cut short.
+
+        Args:
+            source: the log.
+            told: hears how many lines are done, and how many there are.
+
+        Raises:
+            SourceError: it cannot be read, or is no such log; or another process imports it, or has imported an
+                export of its events.
+            PixelakeError: the lake or the registry cannot be used now.
+        """
+        began = self._clock.monotonic()
+        partition = PARTITION + source.id
+        position = self._lake.positions().get(partition)
+        if position == 0:  # what a stream or a log brings begins at 1
+            raise SourceError(f"{source.name} is in the lake already", "its events came by an export of another lake")
+        before = min(position or 0, source.lines)
+        found = Imported(source.name, source.lines, before)
+        near = self._near(source) if before < source.lines else 0
+        place = self._folder / source.id
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = Flock(place / "lock")
+        if not lock.acquire():
+            raise SourceError(f"another process imports {source.name}", "wait for it")
+        try:
+            if before < source.lines:
+                self._import(source, found, near, place, told)
+            self._registry.destroy_secret(SALTED_BY + source.id)
+            shutil.rmtree(place, ignore_errors=True)
+        finally:
+            lock.release()
+        found.seconds = self._clock.monotonic() - began
+        return found
+
+    def _near(self, source: Source) -> int:
+        """A time of the log (µs UTC).
+
+        Raises:
+            SourceError: none of its first lines can be read, or it does not tell the site.
+        """
+        looked = 0
+        for sent in source.read(LONGEST):
+            read = self._read(sent.data)
+            if isinstance(read, Line) and not self._fault(read):
+                if not (self._wanted.site or read.host):
+                    raise SourceError(
+                        f"the lines of {source.name} do not tell their site", "name it: --site shop.example"
+                    )
+                return read.at
+            looked += bool(sent.data.strip())
+            if looked >= SAMPLE:
+                break
+        if looked:
+            raise SourceError(
+                f"{source.name} is no log of that format: none of its first {looked:,} lines can be read",
+                "name another --format, or the server's own with --log-format",
+            )
+        return self._clock.now()
+
+    def _fault(self, line: Line) -> str:
+        """Why a line cannot be where it says, in time."""
+        if line.at < FIRST_TIME:
+            return "its time is before 1990"
+        return "its time is in the future" if line.at > self._clock.now() + DAY else ""
+
+    def _import(self, source: Source, found: Imported, near: int, place: Path, told: Told) -> None:
+        partition = PARTITION + source.id
+        registry = Aside(self._registry, self._registry.secret(SALTED_BY + source.id))
+        seen = SqliteSeen(place / "seen.sqlite", _FOREVER, _FOREVER, self._clock)
+        try:
+            judge = Judge(self._rules, registry, seen)
+            told(found.before, found.lines)
+            for chunk in self._chunks(source, partition, found.before + 1, near):
+                outcome = self._outcome(chunk, partition, judge)
+                self._lake.write(outcome)
+                found.add(outcome)
+                told(chunk.last, found.lines)
+        finally:
+            seen.close()
+
+    def _chunks(self, source: Source, partition: str, start: int, near: int) -> Iterator[_Chunk]:
+        chunk = _Chunk(start)
+        for sent in source.read(LONGEST, start):
+            near = self._take(chunk, sent, partition, near)
+            if chunk.is_full:
+                yield chunk
+                chunk = _Chunk(sent.number + 1)
+        if chunk.last:
+            yield chunk
+
+    def _take(self, chunk: _Chunk, sent: Sent, partition: str, near: int) -> int:
+        """Sort a line into a chunk; returns its time, or the one `near`."""
+        chunk.last = sent.number
+        chunk.size += len(sent.data)
+        read = self._read(sent.data) if not sent.is_cut else f"it is longer than {LONGEST} bytes"
+        if isinstance(read, Line):
+            read = self._fault(read) or read
+        if isinstance(read, Line):
+            near = read.at
+            hit = hit_of(read, f"{partition}-{sent.number}", self._wanted)
+            if isinstance(hit, Hit):
+                chunk.hits.append(hit)
+                chunk.numbers.append(sent.number)
+                chunk.hours.add(near // HOUR)
+                return near
+        else:
+            hit = read if sent.data.strip() else None
+        if hit is None:
+            chunk.left_out.append(sent.number)
+        else:
+            chunk.rejects.append(reject_row(sent, hit, partition, near, self._rules))
+        return near
+
+    def _outcome(self, chunk: _Chunk, partition: str, judge: Judge) -> Outcome:
+        """What became of the lines; judged as if their hits were a partition without gaps."""
+        retry = Retry("judge lines of a log", threading.Event(), on=())
+        events, rejects, withheld = [judge.schema.empty_table()], [rejects_of(chunk.rejects)], list(chunk.left_out)
+        for start in range(0, len(chunk.hits), JUDGED):
+            hits, numbers = chunk.hits[start : start + JUDGED], chunk.numbers[start : start + JUDGED]
+            for outcome in judge(Batch(partition, hits, range(1, len(hits) + 1)), retry):
+                events.append(_placed(outcome.events, numbers))
+                rejects.append(_placed(outcome.rejects, numbers))
+                places: Any = _placed(outcome.withheld, numbers)["position"].to_pylist()
+                withheld += places
+        return Outcome(
+            events=pa.concat_tables(events),
+            rejects=pa.concat_tables(rejects).sort_by("position"),
+            withheld=table(WITHHELD, {"partition": [partition] * len(withheld), "position": withheld}, len(withheld)),
+            first={partition: chunk.first},
+            positions={partition: chunk.last},
+        )
+
+
+def _placed(rows: pa.Table, numbers: Sequence[int]) -> pa.Table:
+    """Rows whose position is a line's number."""
+    at = rows.column_names.index("position")
+    lines = pa.array(numbers, pa.int64())
+    places: Any = pc.subtract(rows.column(at), 1)
+    return rows.set_column(at, rows.schema.field(at), pc.take(lines, places))
+
+
+def abandon(registry: SqliteRegistry, folder: Path, told: Callable[[str], None] = lambda _: None) -> int:
+    """Destroy the secrets of imports that were not finished. Returns how many.
+
+    What they have brought stays. Whoever goes on with such a file counts its people anew from there on.
+
+    Args:
+        registry: has the secrets.
+        folder: the data folder.
+        told: hears the name of each file's content.
+
+    Raises:
+        RegistryUnavailable: not all are destroyed; repeat the call.
+    """
+    names = registry.secrets(SALTED_BY)
+    for name in names:
+        registry.destroy_secret(name)
+        told(name.removeprefix(SALTED_BY))
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    return len(names)

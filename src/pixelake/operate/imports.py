@@ -1,0 +1,114 @@
+"""Files of hits come in: access logs of web servers, and what `pixelake export` wrote.
+
+Beside a running server or without one. What is cut short is begun again with the
+same command, and goes on behind the last line that is in the lake.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import BinaryIO, Final, NamedTuple, Protocol
+
+from pixelake.collect.logs import access
+from pixelake.collect.logs.access import Format
+from pixelake.collect.logs.visits import Wanted, routes_of
+from pixelake.dialects.base import Dialect
+from pixelake.errors import SettingsError
+from pixelake.operate.import_logs import FOLDER, House, LogImport, abandon
+from pixelake.operate.import_report import Imported, Report, Told, as_text
+from pixelake.operate.import_rows import RowImport
+from pixelake.operate.lines import Source, opened
+from pixelake.operate.snippet import fault_of_site
+from pixelake.stream.base import Partition
+
+__all__ = ["FORMATS", "House", "Imported", "Options", "Report", "abandon", "as_text", "check", "run"]
+
+NDJSON: Final = "ndjson"
+FORMATS: Final = (NDJSON, "combined", "nginx")
+"""What can be read."""
+
+
+class Options(NamedTuple):
+    """How files are read.
+
+    Attributes:
+        form: one of `FORMATS`.
+        site: of the pages in a log; empty: the host that its lines tell.
+        everything: whether what is no page's view counts, too.
+        log_format: of a log, as its server's configuration has it; empty: the one named `form`.
+    """
+
+    form: str
+    site: str = ""
+    everything: bool = False
+    log_format: str = ""
+
+
+class Importer(Protocol):
+    """Reads one kind of file."""
+
+    def run(self, source: Source, told: Told) -> Imported:
+        """Import what is not there yet."""
+        ...
+
+
+def check(options: Options) -> Format | None:
+    """How lines of a log are read; None for an export.
+
+    Raises:
+        SettingsError: the options do not fit together, or nobody could say whose pages a log tells of.
+    """
+    if options.form == NDJSON:
+        if options.site or options.everything or options.log_format:
+            raise SettingsError("an export is read as it is", "--site, --all and --log-format are for logs")
+        return None
+    if options.site and (fault := fault_of_site(options.site)):
+        raise SettingsError(f"--site cannot be used: {fault}", "name a host or a slug, for instance shop.example")
+    if options.log_format:
+        form = access.custom(options.log_format)
+    else:
+        form = access.nginx() if options.form == "nginx" else access.combined()
+    is_json = options.form == "nginx" and not options.log_format
+    if not (options.site or form.has_host or is_json):
+        raise SettingsError("the lines of this format do not tell their site", "name it: --site shop.example")
+    return form
+
+
+def run(
+    house: House,
+    names: Sequence[str],
+    options: Options,
+    *,
+    dialects: Sequence[Dialect],
+    streamed: Callable[[], Collection[Partition]],
+    stdin: BinaryIO,
+    told: Told,
+) -> Report:
+    """Import files, one after the other.
+
+    Args:
+        house: where to.
+        names: of the files; ``-`` is `stdin`.
+        options: how they are read.
+        dialects: whose routes are pixels.
+        streamed: tells the partitions that a stream of this installation holds.
+        stdin: what comes through a pipe; it is written down first.
+        told: hears how many lines of a file are done, and how many there are.
+
+    Raises:
+        SettingsError: see `check`.
+        SourceError: a file cannot be read, or is not what it should be; those before it are done.
+        PixelakeError: the lake or the registry cannot be used now; begin again.
+    """
+    form = check(options)
+    importer: Importer
+    if form is None:
+        importer = RowImport(house, streamed)
+    else:
+        site = options.site.strip().lower()
+        importer = LogImport(house, form.read, Wanted(site, routes_of(dialects), options.everything))
+    spool = house.folder / FOLDER
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = []
+    for name in names:
+        with opened(name, spool, stdin) as source:
+            found.append(importer.run(source, told))
+    return Report(found)

@@ -1,0 +1,150 @@
+"""Rows of another lake come into this one as they are: under their own name, partition and position, each once.
+
+A commit that brings rows to a table carries ``import/<name>``, the number of
+lines of the file that are done by it, so that whoever begins again goes on
+behind them. It counts the rows as outcomes of their partitions (``P/outcomes``).
+A partition that the events know nothing of is noted with the position 0: none
+of its hits has come through a stream of this installation.
+
+Left out is what is here already, among the events or the rejects; and what a
+stream of this installation is still going to bring.
+
+Lines that cannot be read are rejects of the partition that is named after the
+file. They are committed first, and taken for known when they come again.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake.transaction import AddAction
+
+from pixelake.errors import LakeUnavailable
+from pixelake.stream.base import Partition
+from pixelake.warehouse import place
+from pixelake.warehouse.again import IMPORTED, OUTCOMES, Done, Tables
+from pixelake.warehouse.delta import Change, DeltaWriter
+from pixelake.warehouse.delta_log import EVENTS_FOLDER, DataFile, DeltaLog
+from pixelake.warehouse.fresh import above_floor
+from pixelake.warehouse.layout import folder_of, values_of
+
+READ_ROWS: Final = 65_536
+"""Names of a file that are looked at at once."""
+_HOUR: Final = len("2026-02-10T21")
+
+
+class Brought(NamedTuple):
+    """Rows to be brought, and what they are of.
+
+    Attributes:
+        table: ``events`` or ``rejects``.
+        rows: of the schema of that table; their `hit_id` differ.
+        unread: rows of `REJECTS`, of lines that could not be read.
+        name: of the file.
+        first: the first line that these are of.
+        last: the last one.
+        streamed: the partitions that a stream of this installation holds.
+    """
+
+    table: str
+    rows: pa.Table
+    unread: pa.Table
+    name: str
+    first: int
+    last: int
+    streamed: Collection[Partition] = ()
+
+
+def lines_done(log: DeltaLog, name: str) -> int:
+    """How many lines of a file are done, by the log of the table."""
+    return log.transactions.get(IMPORTED + name, 0)
+
+
+def bring(tables: Tables, brought: Brought) -> Done:
+    """Bring rows; the names of those that are new are told.
+
+    Raises:
+        Conflict: somebody else wrote meanwhile; refresh and call again.
+        LakeUnavailable: it is not known to be done; call again. Or another process imports the same file.
+    """
+    target = tables.events if brought.table == EVENTS_FOLDER else tables.rejects
+    done = lines_done(target.log, brought.name)
+    if done >= brought.last:
+        return Done((), ())
+    if done != brought.first - 1:
+        raise LakeUnavailable("another process imports the same file", "wait for it, and start again")
+    new = _expected(tables, _new(tables, brought.rows), brought.streamed)
+    unread = _new(tables, brought.unread)
+    adds: list[AddAction] = []
+    if target is tables.events:
+        if unread.num_rows:
+            refused = tables.rejects.add_files(unread)
+            tables.rejects.commit(Change(refused), _counts(tables.rejects, unread))
+            adds += refused
+    else:
+        new = pa.concat_tables([new, unread])
+    added = target.add_files(new)
+    target.commit(Change(added), _counts(target, new, tables.events) | {IMPORTED + brought.name: brought.last})
+    names: Any = new["hit_id"].to_pylist()
+    return Done(names, [*adds, *added])
+
+
+def _counts(table: DeltaWriter, rows: pa.Table, positions: DeltaWriter | None = None) -> dict[str, int]:
+    """The running counts with these rows."""
+    known = table.log.transactions
+    partitions: Any = rows["partition"].to_pylist()
+    counts = {}
+    for partition, count in Counter[Partition](partitions).items():
+        counts[partition + OUTCOMES] = known.get(partition + OUTCOMES, 0) + count
+        if table is positions and partition not in known:
+            counts[partition] = 0
+    return counts
+
+
+def _expected(tables: Tables, rows: pa.Table, streamed: Collection[Partition]) -> pa.Table:
+    """Without what a stream of ours will bring: hits of its partitions above the position that is reached."""
+    floors = {partition: tables.reached.get(partition, 0) for partition in streamed}
+    comes: Any = above_floor(rows, floors)
+    return rows.filter(pc.invert(comes.fill_null(False)))
+
+
+def _new(tables: Tables, rows: pa.Table) -> pa.Table:
+    """The rows whose names are not here."""
+    if not rows.num_rows:
+        return rows
+    names: Any = rows["hit_id"].combine_chunks()
+    known = {name for table in (tables.events, tables.rejects) for name in _known(table.log, rows, names)}
+    return rows.filter(pc.invert(pc.is_in(names, value_set=pa.array(list(known), pa.string())))) if known else rows
+
+
+def _known(log: DeltaLog, rows: pa.Table, names: Any) -> Iterator[str]:
+    """Those of the names that a table has in the hours of the rows."""
+    days = set(zip(*(_texts(rows, name) for name in ("year", "month", "day")), strict=True))
+    times: Any = pc.min_max(rows["received_at"])
+    first, last = (times[bound].as_py().isoformat()[:_HOUR] for bound in ("min", "max"))
+    for file in log.files.values():
+        values = values_of(folder_of(file.name))
+        if (values["year"], values["month"], values["day"]) in days and _may_have(file, first, last):
+            yield from _found(log, file, names)
+
+
+def _may_have(file: DataFile, first: str, last: str) -> bool:
+    """Whether a file's statistics leave room for rows of these hours, as ISO 8601 has them."""
+    statistics = file.statistics()
+    least, most = (statistics.get(bound, {}).get("received_at") for bound in ("minValues", "maxValues"))
+    if not isinstance(least, str) or not isinstance(most, str):
+        return True
+    return least[:_HOUR] <= last and most[:_HOUR] >= first
+
+
+def _found(log: DeltaLog, file: DataFile, names: Any) -> Iterator[str]:
+    for batch in place.parquet(log.folder / file.name).iter_batches(READ_ROWS, columns=["hit_id"]):
+        there: Any = batch.column(0)
+        yield from there.filter(pc.is_in(there, value_set=names)).to_pylist()
+
+
+def _texts(rows: pa.Table, name: str) -> Sequence[str]:
+    found: Any = rows[name].to_pylist()
+    return list(found)
