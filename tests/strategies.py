@@ -67,6 +67,22 @@ told = st.lists(st.one_of(st.sampled_from(NODES), st.text('"\\,;= a1.:[]', max_s
 )
 """The value of a forwarding header."""
 
+CUT = "x" * 200
+"""Too long for a field of 150 characters."""
+
+elements = st.fixed_dictionaries(
+    {},
+    optional={
+        "site": st.sampled_from(["a", "b", "no site"]),
+        "event": st.sampled_from(["pageview", "purchase"]),
+        "order": st.sampled_from(["AB123", "none"]),
+        "title": st.sampled_from(["short", CUT]),
+        "value": st.sampled_from(["1.50", "x"]),
+        "user": st.just("ada"),
+    },
+)
+"""Elements of a body that are events by some rules and rejects by others."""
+
 forwarding = st.lists(
     st.tuples(
         st.sampled_from(

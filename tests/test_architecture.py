@@ -15,7 +15,7 @@ import pixelake
 SOURCE = Path(pixelake.__file__).parent
 
 LAYERS = (
-    ("settings", "errors", "telemetry", "clock", "disk", "cache", "address"),
+    ("settings", "errors", "telemetry", "clock", "disk", "cache", "address", "machine"),
     ("hit", "event", "reject"),
     ("dialects",),
     ("stream", "registry"),

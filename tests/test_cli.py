@@ -24,7 +24,7 @@ PIXEL = "trackingpixel?userid=aws_user&thirdpartyname=example.hightrafficwebsite
 KEYS = [
     *("accepted", "in_stream", "settled"),
     *("outcomes", "in_lake", "rejected", "withheld", "removed"),
-    *("lag_seconds", "oldest_hit_age_seconds", "missed", "damaged", "set_aside", "notices"),
+    *("lag_seconds", "oldest_hit_age_seconds", "missed", "damaged", "set_aside", "notices", "maintenance"),
 ]
 
 
@@ -247,7 +247,7 @@ def test_before_the_first_hit(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     """On an empty folder there are zeros and empty tables, and nothing is written."""
     assert run(["status", "--json", "--data", str(tmp_path)]) == 0
     found = json.loads(capfd.readouterr().out)
-    assert (found.pop("damaged"), found.pop("set_aside"), found.pop("notices")) == ([], [], [])
+    assert [found.pop(name) for name in ("damaged", "set_aside", "notices", "maintenance")] == [[], [], [], []]
     assert set(found.values()) == {0}
     assert run(["sql", "select count(*) n from events", "--format", "csv", "--data", str(tmp_path)]) == 0
     assert capfd.readouterr().out == "n\n0\n"

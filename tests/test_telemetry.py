@@ -80,3 +80,19 @@ def test_who_leaves_while_it_is_added_up(tmp_path: Path, monkeypatch: pytest.Mon
     assert left
     assert "pixelake_connections 4.0" in page
     assert 'pixelake_answers_total{reason="",status="200"} 6.0' in page
+
+
+def test_the_documented_metrics() -> None:
+    """The page has every metric, and is in step with the code."""
+    page = Path(__file__).parents[1] / "docs" / "metrics.md"
+    assert page.read_text(encoding="utf-8") == telemetry.as_markdown()
+
+
+@pytest.mark.parametrize("metric", telemetry.METRICS.values(), ids=telemetry.METRICS)
+def test_names(metric: telemetry.Metric) -> None:
+    """Each is named as Prometheus wants it, and can be made as what it is."""
+    assert metric.name.startswith("pixelake_")
+    assert metric.help
+    assert (metric.type == "counter") == metric.name.endswith("_total")
+    made = {"counter": telemetry.counter, "gauge": telemetry.gauge, "histogram": telemetry.histogram}[metric.type]
+    assert made(metric.name).describe()[0].type == metric.type

@@ -55,7 +55,7 @@ def free(path: Path) -> int:
 
 
 class Flock:
-    """An exclusive advisory lock on a file (flock(2)), which dies with its holder, however it dies.
+    """An advisory lock on a file (flock(2)), which dies with its holder, however it dies. Exclusive, or shared.
 
     The file is made if needed and stays.
     """
@@ -64,8 +64,11 @@ class Flock:
         self._path = path
         self._handle: int | None = None
 
-    def acquire(self) -> bool:
+    def acquire(self, *, shared: bool = False) -> bool:
         """Take the lock if it is free; False if somebody else holds it.
+
+        Args:
+            shared: with others who share it; those who do not must wait.
 
         Raises:
             OSError: the file cannot be made.
@@ -74,7 +77,7 @@ class Flock:
             return True
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
             return False

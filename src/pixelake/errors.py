@@ -17,6 +17,8 @@
     │   ├── LakeUnavailable    the lake cannot be read or written now; the consumer retries
     │   │   └── LakeUnreachable  nobody answers where it is, or only that it is busy
     │   └── Conflict           somebody else committed first; read again and retry
+    ├── BackupError            a backup cannot be made or restored
+    ├── SourceError            a file that is to be read in cannot be, or is not what it should be
     └── QueryError             a question or an SQL text cannot be answered
 
 Bad data is never an exception: it is a `pixelake.reject.Reject`.
@@ -95,6 +97,14 @@ class LakeUnreachable(LakeUnavailable):
 
 class Conflict(WarehouseError):
     """Somebody else committed first: read again and retry."""
+
+
+class BackupError(PixelakeError):
+    """A backup cannot be made, read or restored; what was there before is untouched."""
+
+
+class SourceError(PixelakeError):
+    """A file that is to be read in cannot be, or is not what it should be."""
 
 
 class QueryError(PixelakeError):

@@ -25,8 +25,13 @@ ENVIRONMENT_PREFIX: Final = "PIXELAKE_"
 MAX_WORKERS: Final = 256
 LEAST_DEADLINE: Final = 0.05
 LEAST_STREAM_BYTES: Final = 16 << 20
+LEAST_HISTORY: Final = 60.0
+MOST_DAYS: Final = 36_500
+"""A hundred years."""
 LEAST_SQL_MEMORY: Final = 16_000_000
 """Bytes: DuckDB does not open with much less."""
+AUTO: Final = "auto"
+"""In place of a size: what suits the machine."""
 _MEMORY: Final = re.compile(r"(\d+\.?\d*|\.\d+)\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
 
 
@@ -186,9 +191,18 @@ class Settings:
     repeat_window: float = _setting(86_400.0, "s", "an event_id seen again within it is a repeat")
     default_zone: str = _setting("UTC", "IANA zone", "the time zone of new sites")
     # warehouse
+    lake_retention: int = _setting(
+        0, "days", "events leave the lake after; 0: never; `pixelake sites retention` rules for one site"
+    )
+    rejects_retention: int = _setting(0, "days", "rejects leave the lake after; 0: never")
+    lake_history: float = _setting(
+        3_600.0, "s", "replaced files of the lake stay so long, for those who still read an older version"
+    )
     live_retention: float = _setting(604_800.0, "s", "the live store forgets after")
     sql_timeout: float = _setting(20.0, "s", "a query is stopped after")
-    sql_memory: str = _setting("512MB", "", "memory a query may take")
+    sql_memory: str = _setting(
+        "auto", "", "memory that queries may take together, 512MB for instance; auto: an eighth of what there is"
+    )
     log_level: str = _setting("info", "", "what is logged", ("debug", "info", "warning", "error"))
 
 
@@ -399,9 +413,8 @@ def check(settings: Settings) -> None:
             f"commit_window cannot be {settings.commit_window}",
             f"every answer would come too late: it must be below answer_deadline, which is {settings.answer_deadline}",
         )
-    memory = _MEMORY.fullmatch(settings.sql_memory.strip())
-    if not memory or float(memory[1]) * 1_000 ** ("kmgt".index(memory[2].lower()) + 1) < LEAST_SQL_MEMORY:
-        raise SettingsError(f"sql_memory cannot be {settings.sql_memory!r}", "write for instance 512MB; at least 16MB")
+    _check_sql_memory(settings.sql_memory)
+    _check_lake(settings)
     try:
         ZoneInfo(settings.default_zone)
     except (KeyError, ValueError, OSError) as error:  # OSError: it is a folder of zones
@@ -409,6 +422,25 @@ def check(settings: Settings) -> None:
             f"there is no time zone {settings.default_zone!r}",
             "default_zone is an IANA zone, for instance Europe/Berlin",
         ) from error
+
+
+def _check_lake(settings: Settings) -> None:
+    for name in ("lake_retention", "rejects_retention"):
+        if getattr(settings, name) > MOST_DAYS:
+            raise SettingsError(f"{name} cannot be {getattr(settings, name)}", f"at most {MOST_DAYS} days; 0: never")
+    if settings.lake_history < LEAST_HISTORY:
+        raise SettingsError(
+            f"lake_history cannot be {settings.lake_history:g}",
+            f"at least {LEAST_HISTORY:g} s: a question that is being answered needs the files it began with",
+        )
+
+
+def _check_sql_memory(text: str) -> None:
+    found = _MEMORY.fullmatch(text.strip())
+    if found and float(found[1]) * 1_000 ** ("kmgt".index(found[2].lower()) + 1) >= LEAST_SQL_MEMORY:
+        return
+    if text != AUTO:
+        raise SettingsError(f"sql_memory cannot be {text!r}", "write for instance 512MB, at least 16MB; or auto")
 
 
 def _check_proxies(settings: Settings) -> None:

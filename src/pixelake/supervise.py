@@ -32,6 +32,7 @@ from pixelake.errors import PixelakeError, PortInUse
 from pixelake.operate import folder
 from pixelake.operate.child import Child
 from pixelake.operate.listen import address_of, bind, healthy, url_of
+from pixelake.operate.processes import Processes
 from pixelake.operate.signals import Heard, Signals, Terminal, taken
 from pixelake.settings import Settings, parse_address, workers
 
@@ -106,6 +107,7 @@ def _serve(
     )
     with folder.occupied(settings.data, roles), telemetry.folder(settings.data / "run" / "-".join(roles)) as metrics:
         telemetry.join(metrics, "supervisor")
+        (metrics / telemetry.SUPERVISOR).write_text(str(os.getpid()))
         _serve_metrics(settings, metrics)
         announcer = threading.Thread(
             target=_announce,
@@ -132,7 +134,7 @@ def _serve_metrics(settings: Settings, metrics: Path) -> None:
         return
     host, port = parse_address("metrics", settings.metrics)
     try:
-        port = telemetry.serve(metrics, host, port)
+        port = telemetry.serve(metrics, host, port, Processes())
     except OSError as error:
         raise PortInUse(
             f"cannot listen on {settings.metrics}: {error.strerror or error}", "name another address with --metrics"

@@ -9,7 +9,7 @@ import pytest
 
 from pixelake.clock import SECOND
 from pixelake.errors import SettingsError
-from pixelake.registry.base import Registry
+from pixelake.registry.base import Maintained, Registry
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.testing import FakeClock
 
@@ -228,3 +228,38 @@ def test_no_such_policy(connect: Open) -> None:
         registry.set_policy("a.example", "forget")
     assert raised.value.hint
     assert registry.snapshot().sites == {}
+
+
+def test_sites_have_ages_of_their_own(connect: Open) -> None:
+    """How many days events are kept, where that is not as the setting says; other processes see it."""
+    registry, other = connect(), connect()
+    assert registry.snapshot().retentions == {}
+    other.set_retention("a.example", 30)
+    other.set_retention("b.example", 0)
+    assert registry.snapshot().retentions == {"a.example": 30, "b.example": 0}
+    assert set(registry.snapshot().sites) == {"a.example", "b.example"}
+    before = registry.snapshot().version
+    other.set_retention("a.example", 30)
+    assert registry.snapshot().version == before
+    other.set_retention("a.example", None)
+    other.set_retention("c.example", None)
+    assert registry.snapshot().retentions == {"b.example": 0}
+    for days in (-1, 36_501):
+        with pytest.raises(SettingsError):
+            registry.set_retention("a.example", days)
+
+
+def test_it_knows_how_tasks_went(connect: Open) -> None:
+    """The last run of each, and when one last went well; while one runs, what the one before has done."""
+    registry, other = connect(), connect()
+    assert registry.tasks() == {}
+    registry.begin_task("vacuum", 10)
+    assert other.tasks() == {"vacuum": Maintained("vacuum", 10)}
+    registry.end_task("vacuum", 20, "3 files", "")
+    assert other.tasks() == {"vacuum": Maintained("vacuum", 10, 20, "3 files", "", 20)}
+    other.begin_task("vacuum", 30)
+    assert registry.tasks() == {"vacuum": Maintained("vacuum", 30, 0, "3 files", "", 20)}
+    other.end_task("vacuum", 40, "", "the disk is full " + "x" * 10_000)
+    found = registry.tasks()["vacuum"]
+    assert (found.ended, found.done, found.succeeded) == (40, "", 20)
+    assert len(found.error) == 1_000

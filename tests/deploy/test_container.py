@@ -171,7 +171,7 @@ def test_compose_confines(compose: Any) -> None:
         assert service["mem_limit"], name
         assert {"privileged", "network_mode", "pid", "user"}.isdisjoint(service), name
     places = {place.split(":")[0] for place in compose["services"]["pixelake"]["tmpfs"]}
-    assert places == {"/tmp", "/dev/shm"}  # where SQL spills, and where processes count
+    assert places == {"/tmp", "/dev/shm"}  # where libraries put their files, and where processes count
 
 
 def test_compose_shows_only_the_pixel(compose: Any) -> None:

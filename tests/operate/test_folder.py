@@ -1,14 +1,19 @@
 """Tests of `pixelake.operate.folder`: a folder is taken once, has a version, and nothing of others is touched."""
 
 import os
+import shutil
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
-from pixelake.errors import DataFolderError, FolderInUse, FolderVersion
+from pixelake.errors import DataFolderError, FolderInUse, FolderVersion, LakeUnavailable
 from pixelake.operate import folder
 from pixelake.operate.folder import ROLES, VERSION, begun, existing, occupied
 from pixelake.testing import FakeClock
+from pixelake.warehouse.query import Lakehouse
+from tests.warehouse.golden import GOLDEN, lake_of
 
 
 def _names(path: Path) -> set[str]:
@@ -140,3 +145,43 @@ def test_a_command_that_writes_first(tmp_path: Path) -> None:
     assert [path.name for path in stranger.iterdir()] == ["thesis.tex"]
     with pytest.raises(DataFolderError, match="there is no data folder"):
         begun(tmp_path / "none")
+
+
+def test_the_lake_of_an_older_folder_is_brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of data version 3: its rows are as they were, the hour is a column now, and who watches sees how far."""
+    lake_of(GOLDEN / "v1", tmp_path / "lake")
+    (tmp_path / "version").write_text("3\n")
+    with Lakehouse(tmp_path / "lake") as house:
+        rows = house.ask("select * from events order by hit_id").to_pylist()
+    terminal = StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", terminal)
+    with occupied(tmp_path, ROLES):
+        assert (tmp_path / "version").read_text() == f"{VERSION}\n"
+    assert "6 of 6 files\n" in terminal.getvalue()
+    with Lakehouse(tmp_path / "lake") as house:
+        assert house.ask("select * from events order by hit_id").to_pylist() == rows
+    assert DeltaTable(str(tmp_path / "lake" / "events")).metadata().partition_columns == ["year", "month", "day"]
+
+
+def test_an_older_folder_without_room_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the lake cannot be brought up, the folder keeps its version, and the next start tries again."""
+    lake_of(GOLDEN / "v1", tmp_path / "lake")
+    (tmp_path / "version").write_text("3\n")
+    with monkeypatch.context() as patch:
+        usage = shutil.disk_usage(tmp_path)._replace(free=0)
+        patch.setattr(shutil, "disk_usage", lambda _: usage)
+        with pytest.raises(LakeUnavailable, match="must be free"), occupied(tmp_path, ROLES):
+            pass
+    assert (tmp_path / "version").read_text() == "3\n"
+    with occupied(tmp_path, ROLES):
+        pass
+    assert existing(tmp_path) == tmp_path
+
+
+def test_an_older_folder_without_a_lake(tmp_path: Path) -> None:
+    """One that lies elsewhere, or is not begun, is not made by it."""
+    (tmp_path / "version").write_text("3\n")
+    with occupied(tmp_path, ROLES):
+        pass
+    assert not (tmp_path / "lake").exists()

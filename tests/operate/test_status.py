@@ -275,6 +275,18 @@ def test_a_lake_that_is_away(settings: Settings) -> None:
         status(LakeReader(settings.data / "lake"), build.watcher(settings), CLOCK)
 
 
+def test_a_lake_that_is_gone(settings: Settings) -> None:
+    """An empty folder in its place is no lake in which nothing is settled: the same error, and no zeros."""
+    _accept(settings, [VIEW] * 2)
+    _settle(settings)
+    _accept(settings, [VIEW] * 3, age=10.0)
+    (settings.data / "lake").rename(settings.data / "elsewhere")
+    (settings.data / "lake").mkdir()
+    with pytest.raises(LakeUnavailable, match=r"is gone; 3 hits wait, the oldest for \d+ s$") as caught:
+        build.status(settings)
+    assert "mount it" in caught.value.hint
+
+
 def test_as_text() -> None:
     """A sum that holds is ticked, one that does not is crossed."""
     counts: dict[str, Any] = dict.fromkeys((field.name for field in fields(Status)), 0) | {
@@ -283,11 +295,27 @@ def test_as_text() -> None:
         "notices": (),
         "evidence": (),
         "lost_behind": {},
+        "maintenance": (),
     }
     found = Status(**counts | {"accepted": 1_234, "settled": 1_234, "outcomes": 5, "in_lake": 2, "rejected": 4})
     good, bad = as_text(found).splitlines()[:2]
     assert good == "✓ hits      1,234 accepted = 0 in the stream + 1,234 settled"
     assert bad.startswith("✗ outcomes  5 = 2 in the lake + 4 rejected + 0 withheld")
+
+
+def test_maintenance_shows(settings: Settings) -> None:
+    """How each task went last; one that failed is among the troubles, until it goes well."""
+    with closing(build.registry(settings)) as registry:
+        registry.begin_task("vacuum", 1)
+        registry.end_task("vacuum", 2, "", "the disk is full")
+        found = build.status(settings)
+        assert as_text(found).splitlines()[-1] == "! maintenance: vacuum failed: the disk is full"
+        assert found.as_dict()["maintenance"] == [
+            {"task": "vacuum", "started": 1, "ended": 2, "done": "", "error": "the disk is full", "succeeded": 0}
+        ]
+        registry.begin_task("vacuum", 3)
+        registry.end_task("vacuum", 4, "nothing to remove", "")
+        assert build.status(settings).troubles == []
 
 
 def test_notices_show(settings: Settings) -> None:

@@ -172,3 +172,98 @@ def test_several_processes_begin_at_once(path: Path) -> None:
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT count(*) FROM salts").fetchone() == (1,)
     database.close()
+
+
+def test_salts_are_destroyed_at_once_in_a_restored_folder(path: Path) -> None:
+    """Those that are due, without a second look; the others stay."""
+    clock = FakeClock()
+    registry = SqliteRegistry(path, retention=0, clock=clock)
+    old = registry.salts([TODAY])
+    assert old
+    clock.advance(3 * 86_400)
+    later = TODAY + timedelta(days=3)
+    kept = registry.salts([later])
+    assert registry.destroy_salts(clock.now(), at_once=True) == 1
+    assert registry.salts([TODAY, later]) == kept
+    registry.close()
+
+
+def test_where_backups_are(path: Path) -> None:
+    """Of each place what is there now, as far as we were told."""
+    registry = SqliteRegistry(path)
+    registry.remember_backups("/mnt/b", ["20261121T000000Z", "20261120T000000Z"])
+    registry.remember_backups("s3://b/c", ["20261101T000000Z"])
+    assert registry.backups() == {
+        "/mnt/b": ["20261120T000000Z", "20261121T000000Z"],
+        "s3://b/c": ["20261101T000000Z"],
+    }
+    registry.remember_backups("s3://b/c", [])
+    assert registry.backups() == {"/mnt/b": ["20261120T000000Z", "20261121T000000Z"]}
+    registry.close()
+
+
+def test_one_that_a_newer_version_has_changed(path: Path) -> None:
+    """A role of yesterday beside one of tomorrow: tables and columns that it does not know are none of its business."""
+    SqliteRegistry(path).close()
+    with sqlite3.connect(path) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            database.execute(f"ALTER TABLE {table} ADD COLUMN of_tomorrow TEXT DEFAULT 'x'")
+        database.execute("CREATE TABLE of_tomorrow(a TEXT)")
+    database.close()
+    clock = FakeClock()
+    registry = SqliteRegistry(path, retention=0, clock=clock)
+    registry.set_zone("a.example", "Europe/Berlin", start=5)
+    registry.set_policy("a.example", "withhold")
+    registry.set_badge("a.example", True)
+    registry.publish_badges({"a.example": 3})
+    registry.notice("undeclared_proxy", "x", 1)
+    registry.remember_backups("/b", ["x"])
+    salts = registry.salts([TODAY])
+    assert registry.salts([TODAY]) == salts
+    assert registry.secret("a") == registry.secret("a")
+    clock.advance(5 * 86_400)
+    registry.destroy_salts(clock.now())
+    assert registry.destroy_salts(clock.now() + SECOND_LOOK) == 1
+    found = registry.snapshot()
+    assert found.sites["a.example"].zones == ((0, "UTC"), (5, "Europe/Berlin"))
+    assert found.badges == {"a.example": 3}
+    assert [policy for _, policy in found.policies["a.example"]] == ["withhold"]
+    assert registry.noticed(0)
+    registry.close()
+
+
+def test_a_registry_that_somebody_holds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that never ends its transaction is told apart from a bad disk, and the hint says how to find it."""
+    monkeypatch.setattr(sqlite, "_BUSY", 0.1)
+    registry = SqliteRegistry(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RegistryUnavailable, match="another process has been writing") as caught:
+        registry.add_sites(["a.example"])
+    assert f"fuser -v {path}" in caught.value.hint
+    other.execute("ROLLBACK")
+    other.close()
+    registry.add_sites(["a.example"])
+    registry.close()
+
+
+def test_what_is_meant_is_forgotten(path: Path) -> None:
+    """Rows with a text that is meant go from every table, and no byte of them stays; secrets and salts do."""
+    name = "zq7-secret-person"
+    registry = SqliteRegistry(path, clock=FakeClock())
+    registry.add_sites([f"{name}.example", "shop.example"])
+    registry.set_policy(f"{name}.example", "withhold")
+    registry.notice("undeclared_proxy", f"from {name}", 1)
+    registry.notice("undeclared_proxy", "from elsewhere", 1)
+    registry.remember_backups(f"/backups/{name}", ["20261121T190000Z"])
+    secret, version = registry.secret("x"), registry.snapshot().version
+    assert registry.forget(lambda texts: [name in text for text in texts]) == 3
+    assert list(registry.snapshot().sites) == ["shop.example"]
+    assert registry.snapshot().version > version
+    assert [each.detail for each in registry.noticed(0)] == ["from elsewhere"]
+    assert registry.secret("x") == secret
+    assert list(registry.backups()) == [f"/backups/{name}"]
+    assert f"from {name}".encode() not in everything(path)
+    assert f"{name}.example".encode() not in everything(path)
+    assert registry.forget(lambda texts: [name in text for text in texts]) == 0

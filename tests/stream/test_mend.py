@@ -473,3 +473,38 @@ def test_damaged_positions_of_readers(stream: Path, size: int) -> None:
     assert committed.lowest("a") == 7
     committed.close()
     assert (stream / DAMAGED).exists() == bool(size)
+
+
+def test_a_segment_of_a_newer_version_is_left_alone(original: Path, tmp_path: Path) -> None:
+    """It is no damage: nothing is set aside, the others go on, and the operator is told which program to run."""
+    stream = shutil.copytree(original, tmp_path / "stream")
+    path = _victim(stream)[0]
+    with closing(segment.connect(path, write=True)) as connection:
+        connection.execute(f"PRAGMA user_version={segment.SCHEMA_VERSION + 1}")
+    reader = SqliteReader(stream, "group", retention=1e12)
+    found, said = [], []
+    for _ in range(30):
+        try:
+            if (batch := reader.read(100, 0)) is not None:
+                found += numbers([batch])
+        except StreamError as error:
+            said.append(error)
+    reader.close()
+    assert "newer version" in str(said[0])
+    assert said[0].__cause__
+    assert path.exists()
+    assert not mend.notes(path.parent)
+    assert sorted(found) == list(range(N_HITS, N_HITS + 20))
+
+
+def test_a_version_that_cannot_be_is_damage(original: Path, tmp_path: Path) -> None:
+    """No program will ever have written it: the segment is set aside, and all that it holds comes."""
+    stream = shutil.copytree(original, tmp_path / "stream")
+    path = _victim(stream)[0]
+    with closing(segment.connect(path, write=True)) as connection:
+        connection.execute("PRAGMA user_version=1234567")
+    reader = SqliteReader(stream, "group", retention=1e12)
+    batches = drain(reader)
+    reader.close()
+    assert len(mend.notes(path.parent)) == 1
+    assert sum(len(batch.hits) for batch in batches) == N_HITS + 20

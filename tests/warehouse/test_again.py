@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +216,62 @@ def test_the_hour_is_that_of_the_reject(folder: Path) -> None:
     lake.merge(rejudged(event("a", 1), event("a", 3, received_at=late)))
     assert (ids(folder, "events"), ids(folder, "rejects")) == (["a-1", "a-3"], ["a-2"])
     assert LakeReader(folder).sums().holds
+
+
+def _day_of_rejects(folder: Path) -> Lake:
+    """Rejects of three hours of a day that is over, in one file, and events of it in another."""
+    lake = Lake(folder)
+    for hour in range(3):
+        at = START + timedelta(hours=hour)
+        lake.write(outcome([event("a", 2 * hour + 1, received_at=at)], [reject("a", 2 * hour + 2, received_at=at)]))
+    for todo in lake.plan():
+        lake.compact(todo)
+    for table in (lake._events, lake._rejects):
+        (name,) = table.log.files
+        assert "/day=10/packed-" in name
+    return lake
+
+
+def test_a_replay_out_of_a_day(folder: Path) -> None:
+    """Rejects of a file that holds a whole day become events, once, and the others stay with their hours."""
+    lake = _day_of_rejects(folder)
+    at = START + timedelta(hours=1)
+    again_ = rejudged(event("a", 4, received_at=at), event("a", 3, received_at=at))
+    assert set(lake.merge(again_)) == {"a-4"}
+    assert set(Lake(folder).merge(again_)) == set()
+    assert ids(folder, "events") == ["a-1", "a-3", "a-4", "a-5"]
+    with Lakehouse(folder) as house:
+        rest = house.ask("select hit_id, day, hour from rejects order by 1").to_pylist()
+    assert rest == [{"hit_id": "a-2", "day": "10", "hour": "21"}, {"hit_id": "a-6", "day": "10", "hour": "23"}]
+    assert LakeReader(folder).sums().holds
+
+
+def test_a_purge_out_of_a_day(folder: Path) -> None:
+    """Some rejects of a file that holds a whole day go; the sums hold."""
+    lake = _day_of_rejects(folder)
+    assert list(lake.purge(lambda rows: pc.equal(rows["hit_id"], pa.scalar("a-4")))) == [1]
+    assert ids(folder, "rejects") == ["a-2", "a-6"]
+    sums = LakeReader(folder).sums()
+    assert (sums.holds, sums.removed) == (True, 1)
+
+
+def test_a_crash_of_a_replay_out_of_a_day(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is an event and a reject after a crash is found, though the files hold whole days."""
+    lake = _day_of_rejects(folder)
+    real = again._take_out
+    with monkeypatch.context() as patch:
+        patch.setattr(again, "_take_out", _crash)
+        with pytest.raises(LakeUnavailable):
+            lake.merge(rejudged(event("a", 4, received_at=START + timedelta(hours=1))))
+    assert again._take_out is real
+    assert LakeReader(folder).sums().holds
+    lake = Lake(folder)
+    for todo in lake.plan():  # the event of the replay joins the file of its day
+        lake.compact(todo)
+    assert set(Lake(folder).merge(rejudged(event("b", 9)))) == {"a-4"}
+    assert (ids(folder, "events"), ids(folder, "rejects")) == (["a-1", "a-3", "a-4", "a-5"], ["a-2", "a-6"])
+    assert LakeReader(folder).sums().holds
+
+
+def _crash(*_: object) -> None:
+    raise LakeUnavailable("crash", "none")

@@ -114,3 +114,13 @@ def test_counts_of_no_store(path: Path) -> None:
     with pytest.raises(WarehouseError) as caught:
         counts(path, ["x"])
     assert caught.value.hint
+
+
+def test_sites_that_are_meant_are_forgotten(path: Path) -> None:
+    """Their counts go, and no byte of their names stays; the others count on."""
+    store = BadgeStore(path)
+    store.write(outcome([*LOADS, event("c", 1, event="badge", site="zq7-secret.example")]))
+    assert store.hide(lambda sites: ["secret" in site for site in sites]) == 1
+    assert store.hide(lambda sites: ["secret" in site for site in sites]) == 0
+    assert counts(path, ["x", "y", "zq7-secret.example"]) == {"x": 3, "y": 1, "zq7-secret.example": 0}
+    assert all(b"zq7-secret" not in file.read_bytes() for file in path.parent.iterdir())

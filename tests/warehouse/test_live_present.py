@@ -13,6 +13,7 @@ from pixelake.warehouse.live_sqlite import LiveReader, LiveStore, Now
 from tests.warehouse.outcomes import START, event, outcome
 
 START_US = int(START.timestamp()) * SECOND
+LATER = START_US + 3_600 * SECOND
 
 
 def test_more_people_than_events_are_kept(tmp_path: Path) -> None:
@@ -52,9 +53,10 @@ def test_marks_do_not_depend_on_the_process(tmp_path: Path) -> None:
     (row,) = live_present.rows(people, 0)
     assert row.marks == bytes.fromhex("a3eb179576dcf79d") * 2 + bytes(8)
     assert row.newest == START_US + 3 * SECOND
-    assert live_present.count([row[2:]], START_US) == (1, 3)
-    assert live_present.count([row[2:]], START_US + 2 * SECOND) == (0, 1)
-    assert live_present.count([], 0) == (0, 0)
+    assert live_present.count([row[2:]], START_US, LATER) == (1, 3)
+    assert live_present.count([row[2:]], START_US + 2 * SECOND, LATER) == (0, 1)
+    assert live_present.count([], 0, LATER) == (0, 0)
+    assert live_present.count([row[2:]], START_US, START_US + 2 * SECOND) == (1, 2)
 
 
 def test_old_rows_of_a_late_write_stay_out() -> None:

@@ -156,3 +156,24 @@ def test_the_environment_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     assert objects.ObjectPath(objects.Bucket("b", {}), "k").options["allow_http"] == "false"
     assert objects.Bucket("b", {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}).plain
     assert not objects.Bucket("b", {"AWS_ENDPOINT_URL": "https://s3.example"}).plain
+
+
+def test_found_and_removed(folder: "objects.ObjectPath") -> None:
+    """What is there, how large, and how old by the store's clock; removed by name, also what is not there."""
+    put(folder / "deep=1" / "file", b"123")
+    put(folder / "here", b"1234")
+    found = folder.found()
+    assert {name: each.size for name, each in found.items()} == {"deep=1/file": 3, "here": 4, "_clock": 0}
+    assert all(0 <= each.age < 600 for each in found.values())
+    folder.remove(["deep=1/file", "none"])
+    assert set(folder.sizes()) == {"here", "_clock"}
+    folder.remove([])
+
+
+def test_many_are_removed(folder: "objects.ObjectPath", monkeypatch: pytest.MonkeyPatch) -> None:
+    """In as many requests as it takes."""
+    monkeypatch.setattr(objects, "AT_ONCE", 2)
+    for number in range(5):
+        put(folder / f"{number}", b"x")
+    folder.remove([f"{number}" for number in range(4)])
+    assert folder.sizes() == {"4": 1}

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from pixelake.clock import SECOND
+from pixelake.collect.logs.visits import SOURCE
 from pixelake.errors import LakeUnavailable
 from pixelake.testing import FakeClock
 from pixelake.warehouse.base import Claim
 from pixelake.warehouse.lake import Lake
-from pixelake.warehouse.owners import owners
+from pixelake.warehouse.owners import FROM_LOGS, latest, owners
 from pixelake.warehouse.seen_sqlite import DAY, SqliteSeen
 from tests.warehouse.outcomes import START, event, outcome
 
@@ -45,6 +46,14 @@ def test_first_events_own(tmp_path: Path) -> None:
     ]
 
 
+def test_logs_own_nothing(tmp_path: Path) -> None:
+    """An event from a log must not make a repeat of one that comes in."""
+    lake = Lake(tmp_path / "lake")
+    lake.write(outcome([event("a", 1, event_id="e"), event("a", 2, event_id="f", source=SOURCE)]))
+    assert [claim.event_id for claim, _ in owners(tmp_path / "lake", 0)] == ["e"]
+    assert FROM_LOGS == SOURCE
+
+
 def test_only_those_of_the_window(tmp_path: Path) -> None:
     """What was received before is not told; its files are not even opened, so long as they are of other hours."""
     lake = Lake(tmp_path / "lake")
@@ -52,6 +61,18 @@ def test_only_those_of_the_window(tmp_path: Path) -> None:
     first = next((tmp_path / "lake/events").rglob("hour=21/*.parquet"))
     first.write_bytes(first.read_bytes()[:50].ljust(first.stat().st_size))
     assert [claim.event_id for claim, _ in owners(tmp_path / "lake", _at(3701))] == ["3702"]
+
+
+def test_a_file_of_a_day_is_looked_at(tmp_path: Path) -> None:
+    """One that holds a whole day has hours of the window, too; its other rows are not told."""
+    lake = Lake(tmp_path / "lake")
+    for at in (1, 3700, 3702):
+        lake.write(outcome([event("a", at, event_id=str(at))]))
+    for todo in lake.plan():
+        lake.compact(todo)
+    assert len(list((tmp_path / "lake/events").rglob("day=10/packed-*"))) == 1
+    lake.write(outcome([event("b", 3703, event_id="b")]))
+    assert {claim.event_id for claim, _ in owners(tmp_path / "lake", _at(3701))} == {"3702", "b"}
 
 
 def test_a_damaged_file_is_unavailable(tmp_path: Path) -> None:
@@ -95,3 +116,29 @@ def test_the_latest_owner_counts(tmp_path: Path) -> None:
     seen = SqliteSeen(tmp_path / "seen.sqlite", clock=FakeClock(int(second.timestamp()) * SECOND))
     seen.restore(owners(tmp_path / "lake", 0))
     assert seen.claim([Claim("shop", "e", "x")]) == ["a-2"]
+
+
+def test_the_latest_events(tmp_path: Path) -> None:
+    """Of the file that ends last and has event ids; none of before."""
+    lake = Lake(tmp_path / "lake")
+    assert latest(tmp_path / "lake", 0) == ()
+    lake.write(outcome([event("a", 1, event_id="1"), event("a", 100, event_id="2"), event("a", 101)]))
+    lake.write(outcome([event("a", 102, event_id="2", duplicate=True), event("a", 103)]))
+    assert latest(tmp_path / "lake", 0) == [Claim("shop", "2", "a-100")]
+    assert latest(tmp_path / "lake", _at(101)) == ()
+
+
+def test_one_that_is_older_than_the_lake(tmp_path: Path) -> None:
+    """It was put back from a copy: what it lacks is taken from the lake, and what it knows stays as it is."""
+    clock = FakeClock()
+    known, missing = Claim("shop", "1", "b-7"), Claim("shop", "2", "a-2")
+    seen = SqliteSeen(tmp_path / "seen.sqlite", clock=clock)
+    seen.restore([])
+    seen.claim([known])
+    assert not seen.lacks([])
+    assert not seen.lacks([Claim("shop", "1", "a-1")])
+    assert seen.lacks([known, missing])
+    seen.complete([(Claim("shop", "1", "a-1"), _at(1)), (missing, _at(2))])
+    assert not seen.lacks([known, missing])
+    assert seen.claim([Claim("shop", "1", "c-1"), Claim("shop", "2", "c-2")]) == ["b-7", "a-2"]
+    seen.close()

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,10 @@ from deltalake import DeltaTable
 from pixelake.errors import PixelakeError, QueryError
 from pixelake.event import FIELDS
 from pixelake.warehouse.base import EVENTS, REJECTS
+from pixelake.warehouse.delta_log import DeltaLog
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.questions import Questions
 from tests.warehouse.outcomes import event, outcome, reject
 
 
@@ -215,3 +217,55 @@ def test_a_damaged_file(house: Lakehouse, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match=path.name) as caught:
         house.sql("select max(title) from events")
     assert "backup" in caught.value.hint
+
+
+def _days_and_hours(lake: Path) -> None:
+    """Two months: of each third day there are files of three hours, of the others one of the day."""
+    opened = Lake(lake)
+    first = datetime(2026, 1, 1, 5, tzinfo=UTC)
+    rows = [event("a", 3 * day + hour + 1, received_at=first + timedelta(days=day, hours=hour)) for day, hour in PLACES]
+    opened.write(outcome(rows))
+    hourly = {(first + timedelta(days=day)).strftime("day=%d") for day in range(0, 60, 3)}
+    for todo in opened.plan():
+        if not todo[1].folder.endswith(tuple(hourly)):
+            opened.compact(todo)
+
+
+PLACES = [(day, hour) for day in range(60) for hour in range(3)]
+
+
+@pytest.mark.parametrize("day", [10, 11])
+def test_only_files_of_the_day_are_opened(tmp_path: Path, day: int) -> None:
+    """All others may be damaged, but for one of each kind, which tells the columns: by folders and by questions."""
+    _days_and_hours(tmp_path / "lake")
+    log = DeltaLog(tmp_path / "lake" / "events")
+    log.refresh()
+    names = [file.name for file in log.files.values()]
+    assert {name.count("/") for name in names} == {3, 4}
+    firsts = {next(name for name in names if name.count("/") == depth) for depth in (3, 4)}
+    for name in names:
+        if name not in firsts and f"/month=01/day={day}/" not in name:
+            path = log.folder / name
+            path.write_bytes(bytes(path.stat().st_size))
+    start = datetime(2026, 1, day, tzinfo=UTC)
+    with Lakehouse(tmp_path / "lake") as house:
+        where = f"month = '01' and day = '{day}'"
+        assert house.ask(f"select list(hour order by hour) as l from events where {where}").to_pylist() == [
+            {"l": ["05", "06", "07"]}
+        ]
+        some = house.ask(f"select count(distinct visitor_id) as n from events where {where} and hour in ('06', '09')")
+        assert some.to_pylist() == [{"n": 1}]
+        found = Questions(house).question("overview", start=start, end=start + timedelta(hours=23)).to_pylist()
+        assert found[0]["hits"] == 3
+        with pytest.raises(QueryError):  # so they are damaged
+            house.ask("select count(distinct visitor_id) from events")
+
+
+def test_rows_of_days_and_hours_are_one_table(tmp_path: Path) -> None:
+    """Whichever way the files lie, each row is there once, with its day and hour."""
+    _days_and_hours(tmp_path / "lake")
+    query = "select position, concat_ws(' ', year, month, day, hour) as folder, received_at from events order by 1"
+    with Lakehouse(tmp_path / "lake") as house:
+        found = house.ask(query).to_pylist()
+    assert [row["position"] for row in found] == [*range(1, 181)]
+    assert all(row["folder"] == row["received_at"].strftime("%Y %m %d %H") for row in found)

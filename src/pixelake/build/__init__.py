@@ -6,10 +6,13 @@ for pyarrow, and a misspelt flag must be answered at once.
 
 from pathlib import Path
 
+from pixelake.build.erasing import erase, erase_again, export_person, unfinished_erasures
 from pixelake.build.judging import check_enrichers, dialects, judge, rules, schemas
-from pixelake.build.keeping import replay, status
+from pixelake.build.keeping import house, replay, rerun, status
 from pixelake.build.places import check_lake, check_not_gone, lake_place, lake_window, place_of
+from pixelake.build.restoring import restore
 from pixelake.build.roles import ROLES, consumer
+from pixelake.build.saving import backup, backups, check_backups, reckon
 from pixelake.build.stores import (
     asked_lake,
     badge_store,
@@ -25,18 +28,29 @@ from pixelake.build.stores import (
     watcher,
     writer,
 )
+from pixelake.build.transfer import abandon_imports, export, import_files
 from pixelake.settings import Settings
 from pixelake.settings import check as check_values
 
 __all__ = [
     "ROLES",
+    "abandon_imports",
     "asked_lake",
+    "backup",
+    "backups",
     "badge_store",
     "check",
+    "check_backups",
     "check_enrichers",
     "check_lake",
     "check_not_gone",
     "consumer",
+    "erase",
+    "erase_again",
+    "export",
+    "export_person",
+    "house",
+    "import_files",
     "judge",
     "lake",
     "lake_reader",
@@ -46,11 +60,15 @@ __all__ = [
     "live_store",
     "publish_badges",
     "reader",
+    "reckon",
     "registry",
     "replay",
+    "rerun",
+    "restore",
     "rules",
     "seen",
     "status",
+    "unfinished_erasures",
     "watcher",
     "writer",
 ]

@@ -1,19 +1,21 @@
 """What commands do with the data that is there: look at the sums, judge rejects anew."""
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pixelake.build.judging import judge, rules
-from pixelake.build.places import place_of
+from pixelake.build.places import check_not_gone, lake_place, place_of
 from pixelake.build.stores import asked_lake, lake, lake_reader, registry, watcher
 from pixelake.settings import Settings
 
 if TYPE_CHECKING:
+    from pixelake.operate.maintain import House
     from pixelake.operate.replay import Replay
+    from pixelake.operate.rerun import Rerun
     from pixelake.operate.status import Status
-    from pixelake.registry.base import Noticed
+    from pixelake.registry.sqlite import SqliteRegistry
 
 
 def replay(settings: Settings, told: Callable[[int, int], None]) -> "Replay":
@@ -24,18 +26,77 @@ def replay(settings: Settings, told: Callable[[int, int], None]) -> "Replay":
     return Replay(asked_lake(settings), lambda: lake(settings, by.own), judge(settings, by), told)
 
 
-def status(settings: Settings, noticed: "Callable[[int], Sequence[Noticed]] | None" = None) -> "Status":
-    """Where every hit is. `noticed` is the registry's, if it is open."""
+def rerun(settings: Settings, told: Callable[[int, int], None]) -> "Rerun":
+    """What judges a span of the stream anew. `told` hears how many rows were looked at, and about how many there are.
+
+    Raises:
+        LakeUnavailable: the lake is gone.
+    """
+    from pixelake.operate.rerun import PATIENCE, Rerun
+    from pixelake.stream.sqlite_range import SqliteRange
+    from pixelake.transform.enrich.consent import Policies
+    from pixelake.warehouse.vacuum import maintaining
+
+    check_not_gone(settings)
+    by, shared = rules(settings), registry(settings)
+    return Rerun(
+        lambda: lake(settings, by.own) if lake_reader(settings).progress() else None,
+        lambda: maintaining(lake_place(settings), PATIENCE),
+        SqliteRange(place_of(settings, "stream", "stream")),
+        judge(settings, by),
+        is_anonymous=lambda site, at: Policies(by.do_not_track, shared.snapshot().policies).of(site, at) == "anonymous",
+        told=told,
+    )
+
+
+def status(settings: Settings, shared: "SqliteRegistry | None" = None) -> "Status":
+    """Where every hit is. `shared` is the registry, if it is open.
+
+    Raises:
+        LakeUnavailable: the lake is gone, or cannot be read.
+        StreamError: the stream cannot be read.
+    """
+    from pixelake.operate import erasures
     from pixelake.operate.notices import notices
     from pixelake.operate.status import status as look
 
-    told = notices(noticed or (lambda since: _noticed(settings, since)))
-    return replace(look(lake_reader(settings), watcher(settings)), notices=told)
+    found = look(lake_reader(settings), watcher(settings), check=lambda: check_not_gone(settings))
+    with _known(settings, shared) as known:
+        if known is None:
+            return found
+        unfinished = erasures.notices(place_of(settings, "registry", "registry", "registry.sqlite").parent)
+        told = [*notices(known.noticed), *unfinished]
+        return replace(found, notices=told, maintenance=[*known.tasks().values()])
 
 
-def _noticed(settings: Settings, since: int) -> "Sequence[Noticed]":
-    """What roles have noticed. A registry that is not there is not made."""
-    if not place_of(settings, "registry", "registry", "registry.sqlite").exists():
-        return ()
+def stock(settings: Settings, shared: "SqliteRegistry") -> "Callable[[], None]":
+    """What takes stock for the metrics, each time it is called."""
+    from pixelake.operate.stock import Bounds, Stock
+
+    held = watcher(settings)
+    bounds = Bounds(place_of(settings, "stream", "stream"), settings.stream_bytes, settings.disk_reserve)
+    return Stock(lambda: status(settings, shared), held, shared, bounds).take
+
+
+@contextmanager
+def _known(settings: Settings, shared: "SqliteRegistry | None") -> "Iterator[SqliteRegistry | None]":
+    """The registry, if there is one: it is not made for a look."""
+    if shared or not place_of(settings, "registry", "registry", "registry.sqlite").exists():
+        yield shared
+        return
     with closing(registry(settings)) as opened:
-        return opened.noticed(since)
+        yield opened
+
+
+def house(settings: Settings, shared: "SqliteRegistry | None" = None) -> "House":
+    """What maintenance works on. `shared` is the registry, if it is open."""
+    from pixelake.operate.maintain import House
+
+    return House(
+        lake=lambda: lake(settings),
+        place=lake_place(settings),
+        registry=shared or registry(settings),
+        history=settings.lake_history,
+        retention=settings.lake_retention,
+        rejects_retention=settings.rejects_retention,
+    )

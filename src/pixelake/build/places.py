@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LAKE_WINDOW: Final = 5.0
 LAKE_WINDOW_REMOTE: Final = 60.0
 """Seconds between writes of the lake on a disk, and of one in a bucket, where each costs some requests."""
-_BUCKET: Final = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/+(?P<prefix>[^?#\s]*[^?#\s/])/*")
+BUCKET: Final = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/+(?P<prefix>[^?#\s]*[^?#\s/])/*")
 
 
 def place_of(settings: Settings, name: str, *default: str) -> Path:
@@ -49,7 +49,7 @@ def lake_place(settings: Settings) -> "Place":
     """
     if not settings.lake.startswith("s3://"):
         return place_of(settings, "lake", "lake")
-    found = _BUCKET.fullmatch(settings.lake)
+    found = BUCKET.fullmatch(settings.lake)
     if not found:
         raise SettingsError("lake names no bucket and prefix", "write s3://bucket/prefix; who we are is told by AWS_*")
     try:

@@ -7,8 +7,9 @@ from socket import socket
 from typing import TYPE_CHECKING, Final
 
 from pixelake.build.judging import dialects, judge, rules
-from pixelake.build.keeping import status
+from pixelake.build.keeping import house, status, stock
 from pixelake.build.places import lake_window, was_open
+from pixelake.build.saving import reckon
 from pixelake.build.stores import (
     badge_store,
     files_plans,
@@ -19,9 +20,9 @@ from pixelake.build.stores import (
     publish_badges,
     reader,
     registry,
+    sweep_spill,
     writer,
 )
-from pixelake.clock import SYSTEM
 from pixelake.errors import (
     RegistryUnavailable,
     StreamError,
@@ -78,7 +79,9 @@ def consumer(settings: Settings) -> "Consumer":
 
 def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> None:
     """Run the consumer until SIGTERM. If the lake is away that was there before, wait for it."""
-    from pixelake.operate import maintain
+    from pixelake.operate import keeper, maintain
+    from pixelake.operate import reckon as reckoning
+    from pixelake.operate import stock as stocks
     from pixelake.operate.pulse import EVERY, pulse
     from pixelake.transform.retry import Retry, Stopped
 
@@ -87,19 +90,38 @@ def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) ->
     shared = registry(settings)
     opening = Retry("open the lake", stop, on=_AWAY if was_open(settings) else ())
     made: list[Consumer] = []
+    keep = keeper.Keeper(house(settings, shared), keeper.in_child(settings))
     before = (
-        maintain.Task("destroy salts", maintain.HOUR, lambda: shared.destroy_salts(SYSTEM.now())),
+        maintain.Task("maintain the lake", keeper.LOOK, lambda: keep.look(stop)),
         maintain.Task(
             "say what is wrong", EVERY, pulse(shared, lambda: [opening.error, *(each.health().error for each in made)])
         ),
+        maintain.Task(
+            "say how far it is",
+            EVERY,
+            lambda: stocks.tell([sink for each in made for sink in each.health().sinks]),
+        ),
+        maintain.Task("take stock", stocks.EVERY, stock(settings, shared)),
     )
     maintain.start(before, stop)
     try:
         made.append(opening(lambda: _consumer_once_open(settings)))
     except Stopped:
         return
-    maintain.start((maintain.Task("publish badges", BADGE_SECONDS, publish_badges(settings)),), stop)
+    beside = (
+        maintain.Task("publish badges", BADGE_SECONDS, publish_badges(settings)),
+        maintain.Task("tell what is lost", reckoning.EVERY, lambda: reckon(settings)),
+        maintain.Task("sweep what queries left", maintain.HOUR, lambda: sweep_spill(settings)),
+    )
+    maintain.start(beside, stop)
     made[0].run(stop, settings.shutdown_timeout)
+
+
+def maintain(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> None:
+    """Do what keeps the lake small, as far as it is due, and end."""
+    from pixelake.operate.keeper import run_heavy
+
+    run_heavy(house(settings))
 
 
 def _consumer_once_open(settings: Settings) -> "Consumer":
@@ -123,7 +145,7 @@ def web(settings: Settings, listener: socket | None, _ready: Callable[[], None])
         questions=Questions(Resting(lambda: lakehouse(settings))),
         live=live_reader(settings),
         registry=shared,
-        status=lambda: status(settings, shared.noticed).as_dict(),
+        status=lambda: status(settings, shared).as_dict(),
         collect_url=pixel_url(settings),
         snippet=snippet(pixel_url(settings), "SITE"),
         stalled=lambda: is_stalled(shared),
@@ -135,6 +157,7 @@ def web(settings: Settings, listener: socket | None, _ready: Callable[[], None])
 ROLES: Final[Mapping[str, Callable[[Settings, socket | None, Callable[[], None]], None]]] = {
     "collect": collect,
     "consume": consume,
+    "maintain": maintain,
     "web": web,
 }
 """What each role runs: with settings, the socket it listens on, and what a collector calls once it serves."""

@@ -1,6 +1,7 @@
 """Streams, the registry, the lake and the stores beside it, as the settings name them."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pixelake import machine
@@ -12,7 +13,7 @@ from pixelake.stream.base import Reader, Watcher, Writer
 if TYPE_CHECKING:
     from pixelake.registry.sqlite import SqliteRegistry
     from pixelake.transform.enrich.own import Own
-    from pixelake.transform.feed import Late, Plan
+    from pixelake.transform.feed import Plan
     from pixelake.warehouse.badges_sqlite import BadgeStore
     from pixelake.warehouse.lake import Lake, LakeReader
     from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
@@ -113,8 +114,24 @@ def lakehouse(settings: Settings) -> "Lakehouse":
         settings.sql_timeout,
         automatic if settings.sql_memory == AUTO else settings.sql_memory,
         threads=min(SQL_THREADS, machine.cores()),
-        spill=settings.data / "spill",
+        spill=_spill(settings),
     )
+
+
+def _spill(settings: Settings) -> Path:
+    """Where queries put what does not fit into their memory."""
+    return settings.data / "spill"
+
+
+def sweep_spill(settings: Settings) -> None:
+    """Remove what queries that were killed have put there: rows of people.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    from pixelake.warehouse.spill import sweep
+
+    sweep(_spill(settings))
 
 
 def files_plans(settings: Settings) -> "Sequence[Plan]":
@@ -168,13 +185,15 @@ def publish_badges(settings: Settings) -> Callable[[], None]:
 
 
 def seen(settings: Settings) -> "SqliteSeen":
-    """Who owns an event id: ``<data>/seen/``. If that was deleted, as far as the lake knows."""
-    from pixelake.warehouse.owners import owners
+    """Who owns an event id: ``<data>/seen/``. If that is gone, or older than the lake, as far as the lake knows."""
+    from pixelake.warehouse.owners import latest, owners
     from pixelake.warehouse.seen_sqlite import SqliteSeen
 
     found = SqliteSeen(settings.data / "seen" / "seen.sqlite", settings.repeat_window, settings.stream_retention)
+    since, place = SYSTEM.now() - int(settings.repeat_window * SECOND), lake_place(settings)
     if found.is_new:
         lake(settings)  # first: opening it sets aside what a power cut broke
-        since = SYSTEM.now() - int(settings.repeat_window * SECOND)
-        found.restore(owners(lake_place(settings), since))
+        found.restore(owners(place, since))
+    elif found.lacks(latest(place, since)):
+        found.complete(owners(place, since))
     return found

@@ -14,15 +14,15 @@ from typing import NoReturn
 
 import click
 
-from pixelake import build, settings, telemetry
-from pixelake.cli import ask, maintain, rejects, roles, sites
+from pixelake import build, machine, settings, telemetry
+from pixelake.cli import ask, backup, erase, maintain, rejects, replay, roles, sites, transfer
 from pixelake.cli.base import Interrupted, Misuse, program, say
 from pixelake.errors import PixelakeError, SettingsError
-from pixelake.operate import child
+from pixelake.operate import child, folder
 
 __all__ = ["main", "run"]
 
-ROOMS = (roles, ask, rejects, sites, maintain)
+ROOMS = (roles, ask, rejects, sites, maintain, backup, transfer, replay, erase)
 """Where commands come from: importing them is what adds them."""
 
 
@@ -31,6 +31,8 @@ def main() -> NoReturn:
     told = child.assignment()
     if told:
         sys.exit(_obey(told))
+    if not {*folder.ROLES, "serve", "demo"} & {*sys.argv[1:]}:
+        machine.give_way(*child.BESIDE)  # a compaction, or a question of somebody's, must not hold up a collector
     if sys.stdout is None:
         sys.exit(_fail("standard output is closed", "send it to a file, or to /dev/null", 1))
     sys.exit(run(sys.argv[1:]))
@@ -41,6 +43,7 @@ def _obey(told: child.Assignment) -> int:
     child.obey(told)
     chosen = settings.load(told.settings, {}, Path(os.devnull))
     telemetry.log_to_stderr(chosen.log_level)
+    telemetry.log_defects()
     listener = None if told.listener is None else socket.socket(fileno=told.listener)
     try:
         build.ROLES[told.role](chosen, listener, lambda: child.ready(told))

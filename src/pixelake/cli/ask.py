@@ -1,11 +1,11 @@
 """Commands that look: SQL, both sums, the settings."""
 
-import shutil
+import sys
 
 import click
 import msgspec
 
-from pixelake import __version__, build, settings
+from pixelake import build, settings
 from pixelake.cli.base import FORMAT, SqlCommand, print_rows, program, settings_of
 from pixelake.operate import folder
 
@@ -24,24 +24,25 @@ def sql(context: click.Context, question: str, form: str) -> None:
 
 @program.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--once", is_flag=True, help="Look once, also on a terminal, where it else goes on until Ctrl-C.")
 @click.pass_context
-def status(context: click.Context, as_json: bool) -> None:
+def status(context: click.Context, as_json: bool, once: bool) -> None:
     """Both sums: where every hit is, and what became of it. Beside a running server or without one."""
-    from pixelake.operate.status import as_text
+    from rich.console import Console
+
+    from pixelake.operate import screen
 
     chosen = settings_of(context)
     folder.existing(chosen.data)
-    found = build.status(chosen)
     if as_json:
-        click.echo(msgspec.json.encode(found.as_dict()))
+        click.echo(msgspec.json.encode(build.status(chosen).as_dict()))
         return
-    disk = shutil.disk_usage(chosen.data)
-    lines = (click.style(line, fg="red") if line.startswith("!") else line for line in as_text(found).splitlines())
-    click.echo("\n".join(lines))
-    click.echo(
-        f"  disk      {disk.free / 1e9:.1f} of {disk.total / 1e9:.1f} GB free\n"
-        f"  version   {__version__}, data version {folder.VERSION}, in {chosen.data}"
-    )
+    if sys.stdout.isatty() and not once:
+        screen.watch(lambda: screen.look(chosen.data, lambda: build.status(chosen)), Console())
+        return
+    found = build.status(chosen)
+    for line in screen.lines(screen.look(chosen.data, lambda: found)):
+        click.echo(click.style(line, fg="red") if line.startswith("!") else line)
 
 
 @program.command("settings")

@@ -13,6 +13,7 @@ from pixelake import build, settings, supervise, telemetry
 from pixelake.cli.base import FLAGS, Misuse, program, say, settings_of
 from pixelake.errors import PixelakeError
 from pixelake.operate import folder
+from pixelake.operate.apart import apart
 from pixelake.operate.listen import everywhere, healthy, pixel_url, url_of
 from pixelake.operate.snippet import KINDS, fault_of_site
 from pixelake.operate.snippet import snippet as tag
@@ -59,8 +60,7 @@ def demo(context: click.Context) -> None:
     from pixelake.operate.demo import sample_page, send_visitors
 
     chosen = settings_of(context)
-    build.check(chosen)
-    build.check_enrichers(chosen)
+    apart(lambda: _check(chosen, folder.ROLES))
     with contextlib.ExitStack() as stack:
         if "data" not in context.meta.get(FLAGS, {}):
             chosen = replace(chosen, data=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pixelake-"))))
@@ -77,12 +77,17 @@ def demo(context: click.Context) -> None:
 
 def _serve(context: click.Context, roles: tuple[str, ...]) -> None:
     chosen = settings_of(context)
+    apart(lambda: _check(chosen, roles))  # what it loads would stay in the supervisor: 50 MB
+    telemetry.log_to_stderr(chosen.log_level)
+    supervise.serve(chosen, roles, lambda real: _greet(real, roles))
+
+
+def _check(chosen: Settings, roles: tuple[str, ...]) -> None:
+    """Refuse what these roles could not start with."""
     build.check(chosen)
     if "consume" in roles:
         build.check_enrichers(chosen)
         build.check_lake(chosen)
-    telemetry.log_to_stderr(chosen.log_level)
-    supervise.serve(chosen, roles, lambda real: _greet(real, roles))
 
 
 def _here(chosen: Settings) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pixelake import telemetry
+from pixelake import machine, telemetry
 from pixelake.clock import SYSTEM
 from pixelake.errors import PixelakeError
 from pixelake.settings import NAMES, Settings
@@ -22,6 +22,14 @@ ENVIRONMENT: Final = "_PIXELAKE_CHILD"
 """The variable that makes a process a child. Settings begin with ``PIXELAKE_``, so it is none."""
 READY: Final = b"ready\n"
 """What a child reports once it serves."""
+BESIDE: Final = (10, 600)
+"""The same of a command that runs beside a server."""
+ARENAS: Final = "2"
+"""Heaps of the C library. It would make eight for each core, and keep in each what was needed there once."""
+GIVES_WAY: Final = {"consume": (5, 300), "web": (10, 600), "maintain": (5, 400)}
+"""Role -> how much nicer it is than a collector, and how much sooner it is killed when the memory is out: nobody waits
+for them, and what they do is repeated; a collector's hits come once. A consumer starts maintenance, and passes its own
+on."""
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -81,7 +89,7 @@ class Child:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 # -P: a file of the working folder must not be imported in place of ours. `--data` is for readers of ps
                 [sys.executable, "-P", "-m", "pixelake", role, "--data", str(settings.data)],
-                env=os.environ | {ENVIRONMENT: msgspec.json.encode(told).decode()},
+                env={"MALLOC_ARENA_MAX": ARENAS} | os.environ | {ENVIRONMENT: msgspec.json.encode(told).decode()},
                 pass_fds=[end for end in (lifeline, theirs, accepts) if end is not None],
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # the terminal sends Ctrl-C to its whole group, but only we know the order to stop in
@@ -154,9 +162,10 @@ def assignment() -> Assignment | None:
 
 
 def obey(told: Assignment) -> None:
-    """End when the supervisor ends, not with its terminal; count where all count."""
+    """End when the supervisor ends, not with its terminal; give way as the role does; count where all count."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # some send it to every process of a service
     threading.Thread(target=_end_with_supervisor, args=(told.lifeline,), name="lifeline", daemon=True).start()
+    machine.give_way(*GIVES_WAY.get(told.role, (0, 0)))
     telemetry.join(Path(told.metrics), told.process)
 
 

@@ -10,6 +10,8 @@ from pixelake.registry.base import NOTICES, Advice, Noticed
 
 DAY: Final = 86_400 * SECOND
 """Microseconds."""
+AHEAD: Final = 60 * SECOND
+"""What was noticed later than that was noticed by a clock that was ahead: it would count until then."""
 SHOWN: Final = 3
 """Details that are told of a notice."""
 
@@ -45,6 +47,8 @@ def notices(noticed: Callable[[int], Sequence[Noticed]], clock: Clock = SYSTEM) 
     details: dict[str, list[str]] = {}
     for each in found:
         if each.code in NOTICES and each.at < clock.now() - NOTICES[each.code].seconds * SECOND:
+            continue
+        if each.at > clock.now() + AHEAD:
             continue
         details.setdefault(each.code, []).append(each.detail)
     return [_notice(code, where) for code, where in details.items()]

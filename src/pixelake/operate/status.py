@@ -1,12 +1,13 @@
 """Where every hit is: the two sums, how far behind the lake is, and what is wrong with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.errors import LakeUnavailable
 from pixelake.operate.notices import Notice
+from pixelake.registry.base import Maintained
 from pixelake.stream.base import GROUP, Extent, Partition, Position, Watcher
 from pixelake.warehouse.lake import LakeReader
 
@@ -37,6 +38,7 @@ class Status:
         set_aside: folders of what lake and stream put out of the way because it was broken.
         notices: what roles have noticed during the last day.
         evidence: those of `set_aside` that tell of lost hits, and must be kept.
+        maintenance: the last run of each task of maintenance.
         lost_behind: partitions of which nobody knows how many hits are lost, each with its last known position.
     """
 
@@ -56,6 +58,7 @@ class Status:
     notices: Sequence[Notice] = field(default_factory=list)
     evidence: Sequence[str] = ()
     lost_behind: Mapping[Partition, Position] = field(default_factory=dict)
+    maintenance: Sequence[Maintained] = field(default_factory=list)
 
     @property
     def hits_hold(self) -> bool:
@@ -73,7 +76,8 @@ class Status:
         lost = [f"{self.missed:,} hits are lost: the stream does not have them any more"] * bool(self.missed)
         damaged = [f"{path} is missing or damaged: restore it from a backup" for path in self.damaged]
         aside = [f"{path} holds what was found broken: {self._advice(path)}" for path in self.set_aside]
-        return [*lost, *self._unknown, *damaged, *aside, *(notice.text for notice in self.notices)]
+        failed = [f"maintenance: {each.task} failed: {each.error}" for each in self.maintenance if each.error]
+        return [*lost, *self._unknown, *damaged, *aside, *failed, *(notice.text for notice in self.notices)]
 
     @property
     def _unknown(self) -> Sequence[str]:
@@ -115,17 +119,26 @@ def _mark(holds: bool) -> str:
     return "✓" if holds else "✗"
 
 
-def status(lake: LakeReader, stream: Watcher, clock: Clock = SYSTEM) -> Status:
+def status(
+    lake: LakeReader, stream: Watcher, clock: Clock = SYSTEM, check: Callable[[], None] = lambda: None
+) -> Status:
     """The status now, beside a running server or without one.
+
+    Args:
+        lake: what is settled.
+        stream: what is accepted.
+        clock: for ages.
+        check: raises `LakeUnavailable` if the lake is not where it was: an empty one would be a lie.
 
     Raises:
         LakeUnavailable: the lake cannot be read; the error tells how much waits for it, and since when.
         StreamError: the stream cannot be read.
     """
     try:
+        check()
         found = _look(lake, stream, clock)
     except LakeUnavailable as error:
-        raise LakeUnavailable(f"{error}; {_uncommitted(stream, clock)}", error.hint) from error
+        raise LakeUnavailable(f"{error}; {as_words(uncommitted(stream, clock))}", error.hint) from error
     for _ in range(LOOKS):
         if found.hits_hold and found.outcomes_hold:
             break  # else: hits may have been settled and let go between the two readings
@@ -169,13 +182,29 @@ def _look(lake: LakeReader, stream: Watcher, clock: Clock) -> Status:
     )
 
 
-def _uncommitted(stream: Watcher, clock: Clock) -> str:
-    """What is known of the hits that wait, without the lake: what the consumer has not committed."""
+class Backlog(NamedTuple):
+    """Hits that wait, and for how many seconds the oldest does."""
+
+    hits: int
+    age: float
+
+
+def uncommitted(stream: Watcher, clock: Clock = SYSTEM) -> Backlog:
+    """What is known of the hits that wait, without the lake: what the consumer has not committed.
+
+    Raises:
+        StreamError: the stream cannot be read.
+    """
     committed = stream.committed(GROUP)
     waiting = {each.partition: _waiting(each, committed.get(each.partition, 0)) for each in stream.extents()}
     count = sum(len(places) for ranges in waiting.values() for places in ranges)
     age = _oldest_age(stream, {name: places[0].start for name, places in waiting.items() if places}, clock)
-    return f"{count:,} hits wait, the oldest for {age:.0f} s" if count else "no hits wait"
+    return Backlog(count, age)
+
+
+def as_words(backlog: Backlog) -> str:
+    """For people."""
+    return f"{backlog.hits:,} hits wait, the oldest for {backlog.age:.0f} s" if backlog.hits else "no hits wait"
 
 
 def _waiting(held: Extent, settled: Position) -> Sequence[range]:

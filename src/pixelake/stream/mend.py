@@ -164,7 +164,7 @@ def _refuse_newer(path: Path) -> None:
     """
     try:
         with closing(segment.connect(path)) as connection:
-            for _ in _trusted(connection, int(path.stem), None):
+            for _ in trusted(connection, int(path.stem), None):
                 pass
     except segment.FAILURES as error:
         if not segment.is_damage(error):
@@ -243,7 +243,7 @@ def _keep(
     begin = int(damaged.stem)
     try:
         with closing(segment.connect(damaged)) as connection:
-            for _, run in itertools.groupby(_trusted(connection, begin, behind), _Run()):
+            for _, run in itertools.groupby(trusted(connection, begin, behind), _Run()):
                 kept.append(_keep_run(damaged.parent / RUNS, partition, run))
             end, more = _end(connection, kept[-1][1] if kept else begin - 1)
     except segment.FAILURES as error:
@@ -273,7 +273,7 @@ class _Run:
         return self._number
 
 
-def _trusted(connection: sqlite3.Connection, begin: Position, behind: Position | None) -> Iterator[Row]:
+def trusted(connection: sqlite3.Connection, begin: Position, behind: Position | None) -> Iterator[Row]:
     """The rows whose hits are those that were written, at the positions they were written to.
 
     In order from the beginning as far as SQLite gets; from there on those that it reaches from the end.

@@ -32,6 +32,8 @@ CHECKPOINT_BYTES: Final = 8 << 20
 overwrite a file costs half of what it costs to make it longer."""
 SPARE: Final = ".next"
 """The file that becomes the next segment."""
+ASKED: Final = "roll"
+"""The file that asks the owner to begin a new segment soon, so that the others are closed (`pixelake.stream.erase`)."""
 
 Row = tuple[Position, Position, int, bytes]
 """First and last position, when the first hit was received (µs UTC), and the hits."""
@@ -130,6 +132,18 @@ class OwnPartition:
         segment.place(self.prepare().result(), self._next)
         self._beside.submit(_tidy, "close a segment", self._segment.close)
         self._open_segment()
+
+    def heed(self) -> None:
+        """Begin a new segment if somebody has asked for it.
+
+        Raises:
+            sqlite3.Error, OSError: it cannot be made.
+        """
+        asked = self._folder / ASKED
+        if asked.exists():
+            if self._bytes:
+                self.roll()
+            asked.unlink(missing_ok=True)
 
     def leave(self) -> None:
         """Let it go; what it holds will be drained."""

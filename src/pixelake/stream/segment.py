@@ -25,6 +25,8 @@ from pixelake.hit import MAX_GROUP_BYTES, VERSION, Codec, Hit
 from pixelake.stream.base import Partition, Position
 
 SCHEMA_VERSION: Final = 1
+MOST_VERSION: Final = 99
+"""A file that claims to be of a still newer one is damaged."""
 
 _SCHEMA: Final = f"""
 PRAGMA user_version={SCHEMA_VERSION};
@@ -98,10 +100,12 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
     """Make sure that a segment lies in the folder it was made for: a copy under another name would count twice.
 
     Raises:
-        StreamError: it does not.
+        StreamError: it does not; or a newer version of pixelake wrote it: only that one can tell whether it is whole.
         Damaged: it does not say.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if SCHEMA_VERSION < version <= MOST_VERSION:
+        raise StreamError(f"{path} was written by a newer version of pixelake", "run that version; nothing is lost")
     names = [name for (name,) in connection.execute("SELECT partition FROM about")]
     if version != SCHEMA_VERSION or len(names) != 1 or not _PARTITION.fullmatch(str(names[0])):
         raise Damaged(f"{path} does not say what it is")
@@ -198,11 +202,16 @@ def segments(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _SEGMENT.fullmatch(path.name))
 
 
+def is_partition(name: str) -> bool:
+    """Whether this is the name of a partition of an embedded stream."""
+    return bool(_PARTITION.fullmatch(name))
+
+
 def partitions(stream: Path) -> list[Path]:
     """The folders of the partitions. Whatever else lies there is not ours."""
     if not stream.exists():
         return []
-    return sorted(path for path in stream.iterdir() if _PARTITION.fullmatch(path.name) and path.is_dir())
+    return sorted(path for path in stream.iterdir() if is_partition(path.name) and path.is_dir())
 
 
 def last_position(path: Path) -> Position:
@@ -273,6 +282,15 @@ def newest_at(path: Path) -> int:
 def touched_at(path: Path) -> int:
     """The same, or when its file was last written, whichever is later."""
     return max(newest_at(path), path.stat().st_mtime_ns // 1000)
+
+
+def written_at(stream: Path) -> int:
+    """When anything of a stream was last written (µs UTC), as its files have it; 0 if there is nothing."""
+    newest = 0
+    for folder in partitions(stream):
+        with suppress(FileNotFoundError):  # it has been forgotten meanwhile
+            newest = max([newest, *(path.stat().st_mtime_ns // 1000 for path in folder.iterdir())])
+    return newest
 
 
 def received_at(path: Path, position: Position) -> int | None:

@@ -108,6 +108,8 @@ def _settle(done: asyncio.Future[None], error: BaseException | None = None) -> N
 _Waiting = tuple[Sequence[Hit], asyncio.Future[None]]
 IDLE_CHECK: Final = 0.1
 """An idle segment is closed so late at most, as a part of the age at which it should be."""
+ASKED_CHECK: Final = 1.0
+"""Seconds between looks whether somebody has asked for a new segment."""
 
 
 class SqliteWriter:
@@ -148,6 +150,8 @@ class SqliteWriter:
         self._committing = False
         self._idle = asyncio.Event()
         self._roll_timer: asyncio.TimerHandle | None = None
+        self._look_after = min(segment_age * IDLE_CHECK, ASKED_CHECK)
+        self._look_at = 0.0
         self._partition: OwnPartition | None = None
         self._retry_at = 0.0
         self._last_failure = ""
@@ -169,7 +173,7 @@ class SqliteWriter:
         else:
             self._commit()
         if self._roll_timer is None:
-            self._roll_timer = loop.call_later(self._segment_age * IDLE_CHECK, self._roll_idle, loop)
+            self._roll_timer = loop.call_later(self._look_after, self._roll_idle, loop)
 
     def _commit(self) -> None:
         """One commit for all who wait. There is one at a time."""
@@ -198,8 +202,8 @@ class SqliteWriter:
             self._idle.set()
 
     def _roll_idle(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Also when no hit comes a segment is closed at its age: retention counts on it."""
-        self._roll_timer = loop.call_later(self._segment_age * IDLE_CHECK, self._roll_idle, loop)
+        """Also when no hit comes a segment is closed at its age, on which retention counts, and when somebody asks."""
+        self._roll_timer = loop.call_later(self._look_after, self._roll_idle, loop)
         if not self._committing and self._partition is not None:
             self._committing = True
             self._thread.run(self._tidy, lambda error: self._committed([], error))
@@ -256,6 +260,9 @@ class SqliteWriter:
                 partition.roll()
             elif partition.is_due(self._segment_bytes / 2, self._segment_age / 2):
                 partition.prepare()
+            if (now := self._clock.monotonic()) >= self._look_at:
+                self._look_at = now + ASKED_CHECK
+                partition.heed()
         except Exception as error:  # noqa: BLE001 - the thread must live on, whatever it was
             self._fail(error)
 

@@ -12,12 +12,13 @@ from typing import Final
 
 import structlog
 
-from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake import machine
+from pixelake.clock import SECOND, SYSTEM, Careful, Clock
 from pixelake.disk import Flock, sync
 from pixelake.errors import StreamError
 from pixelake.hit import Codec, Hit
-from pixelake.stream import mend, segment
-from pixelake.stream.base import Batch, Partition, Position
+from pixelake.stream import hold, mend, segment
+from pixelake.stream.base import GROUP, Batch, Partition, Position
 from pixelake.stream.groups import Committed
 from pixelake.stream.segment import Damaged, Row
 
@@ -27,7 +28,7 @@ RESCAN: Final = 1.0
 """Seconds between looks for new partitions."""
 HOLD_BACK: Final = 30.0
 """Seconds until a partition is looked at again that could not be read."""
-BATCH_BYTES: Final = 16 << 20
+BATCH_BYTES: Final = machine.share(128, most=16 << 20, least=1 << 20)
 """Most bytes of a batch; one row may have more."""
 SWEEP: Final = 10.0
 """Seconds between sweeps for what may be forgotten."""
@@ -205,6 +206,7 @@ class SqliteReader:
         self._has_committed = False
         self._last: Partition = ""
         self._scan_at = self._sweep_at = clock.monotonic()
+        self._careful = Careful(clock, segment.written_at(stream))  # a clock that is wrong must not empty the stream
 
     def read(self, limit: int, wait: float) -> Batch | None:
         """The next hits of some partition, or None after `wait` seconds."""
@@ -243,15 +245,27 @@ class SqliteReader:
                     self._cursors[folder.name] = _Cursor(folder, lock, self._begin_behind(folder.name))
         self._cursors = dict(sorted(self._cursors.items()))
         for name, cursor in self._cursors.items():
+            if cursor.was_moved():
+                cursor.rest()  # the segment was written anew without what was erased
             if not cursor.finished and name not in self._decoded and name not in self._held_back:
                 cursor.look_for_the_end()
         if self._has_committed:
             self._sweep()
 
     def _begin_behind(self, name: Partition) -> Position:
-        if self._start is not None:
-            return self._start.get(name, 0)
-        return self._committed.get(name)
+        if self._start is None:
+            return self._committed.get(name)
+        return self._agreed(name, self._start.get(name, 0))
+
+    def _agreed(self, name: Partition, at: Position) -> Position:
+        """Where the sinks say they are: also what was committed, which may be of another time than they are.
+
+        One of the two may have been put back from a copy. What is committed beyond the sinks would be forgotten before
+        they have it; what is not committed that they have, never.
+        """
+        if self._group == GROUP and self._committed.get(name) != at:
+            self._committed.put({name: at})
+        return at
 
     def _take(self, name: Partition, limit: int) -> Batch | None:
         decoded = self._decoded.pop(name, None) or self._decode(name, limit)
@@ -315,7 +329,15 @@ class SqliteReader:
         if self._clock.monotonic() < self._sweep_at:
             return
         self._sweep_at = self._clock.monotonic() + SWEEP
-        self._forget_until(self._clock.now() - int(self._retention * SECOND))
+        try:
+            with hold.forgetting(self._stream) as nobody_copies:
+                if nobody_copies:
+                    self._forget_old()
+        except OSError as error:
+            _LOG.warning("cannot forget old hits", error=str(error))
+
+    def _forget_old(self) -> None:
+        self._forget_until(self._careful.now() - int(self._retention * SECOND))
         if self._bound and (excess := segment.total(self._stream) - self._bound) > 0:
             self._forget_until(self._age_of(excess))
 
@@ -387,7 +409,7 @@ class SqliteReader:
         self._start = dict(positions)
         self._decoded.clear()
         for name, cursor in self._cursors.items():
-            cursor.at = self._start.get(name, 0)
+            cursor.at = self._agreed(name, self._start.get(name, 0))
             cursor.finished = False
             cursor.rest()
 

@@ -15,7 +15,7 @@ from pixelake.stream.base import GROUP, Batch, Partition, Position, Reader
 from pixelake.transform.feed import Feed, Plan
 from pixelake.transform.feed import Health as SinkHealth
 from pixelake.transform.judge import Judge
-from pixelake.transform.retry import BROKEN, Retry, Stopped, told
+from pixelake.transform.retry import BROKEN, Retry, Stopped
 from pixelake.warehouse.base import Outcome
 
 WAIT: Final = 0.25
@@ -162,6 +162,7 @@ class Consumer:
         try:
             self._commit(reader)
         except (*BROKEN, MemoryError) as error:
-            structlog.get_logger().warning("cannot commit the stream; some hits come again", error=told(error))
+            told = telemetry.told(error)
+            structlog.get_logger().warning("cannot commit the stream; some hits come again", error=told)
         reader.close()
         return all(ended)

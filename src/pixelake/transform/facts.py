@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pixelake.cache import bounded
 from pixelake.clock import SECOND
-from pixelake.registry.base import Registry
+from pixelake.registry.base import JudgesBook
 from pixelake.transform.columns import Columns
 from pixelake.transform.decode import Decoded
 from pixelake.warehouse.base import Claim, Seen
@@ -43,7 +43,7 @@ class Facts:
     owners: Mapping[str, str]
 
 
-def gather(decoded: Decoded, registry: Registry, seen: Seen, default_zone: str) -> Facts:
+def gather(decoded: Decoded, registry: JudgesBook, seen: Seen, default_zone: str) -> Facts:
     """Fetch the facts. Unknown sites of valid elements become sites.
 
     Asking again for the same hits gives the same facts as long as their salts live.
@@ -69,7 +69,7 @@ def gather(decoded: Decoded, registry: Registry, seen: Seen, default_zone: str) 
     return Facts(_salts(days, registry), _owners(decoded, seen))
 
 
-def _salts(days: Mapping[Moment, tuple[date, date | None]], registry: Registry) -> Mapping[Moment, Salts]:
+def _salts(days: Mapping[Moment, tuple[date, date | None]], registry: JudgesBook) -> Mapping[Moment, Salts]:
     found = registry.salts(sorted({day for pair in days.values() for day in pair if day}))
     return {
         moment: Salts(found.get(day), found.get(before) if before else None) for moment, (day, before) in days.items()

@@ -30,7 +30,7 @@ from pixelake import machine, telemetry
 from pixelake.clock import Clock
 from pixelake.stream.base import Partition, Position, Reader
 from pixelake.transform.judge import Judge
-from pixelake.transform.retry import BROKEN, Retry, Stopped, told
+from pixelake.transform.retry import BROKEN, Retry, Stopped
 from pixelake.warehouse.base import Outcome, Sink
 
 BUFFER_BYTES: Final = machine.share(64, most=64 << 20, least=4 << 20)
@@ -211,7 +211,7 @@ class Feed:
         except BROKEN as error:
             structlog.get_logger().warning(
                 f"{self.plan.name} cannot be used; it will catch up by itself",
-                error=told(error),
+                error=telemetry.told(error),
                 hint=getattr(error, "hint", ""),
             )
             self._state = _State.DETACHED

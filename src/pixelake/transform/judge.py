@@ -2,13 +2,14 @@
 
 import gc
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import pyarrow as pa
 
-from pixelake.registry.base import Registry
+from pixelake.registry.base import JudgesBook
 from pixelake.stream.base import Batch
 from pixelake.transform.decode import Decoder, only_known
 from pixelake.transform.enrich.consent import Policies
@@ -22,7 +23,7 @@ from pixelake.warehouse.base import Outcome, Seen
 class Judge:
     """Judges batches for the consumer and for sinks that catch up: one thread at a time."""
 
-    def __init__(self, rules: Rules, registry: Registry, seen: Seen) -> None:
+    def __init__(self, rules: Rules, registry: JudgesBook, seen: Seen) -> None:
         self._rules = rules
         self._decode = Decoder(rules)
         self._registry = registry
@@ -52,7 +53,7 @@ class Judge:
                 yield from self._halve(batch, retry, outcome)
                 return
             yield outcome
-            batch = part(batch, outcome.positions[batch.partition] - batch.positions[0] + 1)
+            batch = part(batch, bisect_right(batch.positions, outcome.positions[batch.partition]))
 
     def _try(self, batch: Batch, retry: Retry) -> Outcome | str:
         """The outcome, or the name of the error: the error itself would hold what we failed with in the memory."""

@@ -16,6 +16,7 @@ import msgspec
 from pixelake.address import may_carry, truncated, without_addresses
 from pixelake.dialects.base import Edit, Fault
 from pixelake.dialects.site import site_name
+from pixelake.dialects.text import text
 from pixelake.hit import Hit
 from pixelake.transform.page import read_page
 from pixelake.transform.rules import Rules
@@ -28,6 +29,13 @@ _NO_FORM: Final = re.compile(
     r"[?#@]|%(?:25)*(?:3[fF]|23|40)|(?:\\|%(?:25)*5[cC])u00(?:3[fF]|23|40)|&#|[\w+/-]{64}", re.ASCII
 )
 """Where a url has what is cut from it, also encoded; or a text that may be base64 of anything."""
+
+LONGEST_LINE: Final = 2_048
+"""Characters of a line that are kept."""
+_CUT_OF_LINE: Final = re.compile(
+    r"""(?:[?#]|%(?:25)*(?:3[fF]|23|40)|\\u00(?:3[fF]|23|40))[^\s"']*+|[^\s"'@]{1,256}+@|[\w+/-]{64,}+""", re.ASCII
+)
+"""What is cut from a url, also encoded; the user before a host; a text that may be base64 of anything."""
 
 
 def raw_json(hit: Hit, rules: Rules, *, anonymous: bool) -> str:
@@ -69,6 +77,16 @@ def faults_json(faults: Sequence[Fault]) -> str:
     return msgspec.json.encode(faults).decode()
 
 
+def line_json(line: bytes, received_at: int, source: str, rules: Rules) -> str:
+    """A line of a file that nobody could read as what it should be, as JSON: as far as the lake would keep it.
+
+    What may be part of a url goes from its query on, and whatever stands before an ``@``.
+    """
+    words = rules.secrets.text(text(line[: 4 * LONGEST_LINE]))
+    kept = without_addresses(_CUT_OF_LINE.sub("", words))[:LONGEST_LINE]
+    return msgspec.json.encode({"received_at": received_at, "source": source, "line": kept}).decode()
+
+
 class Kept(NamedTuple):
     """What a reject keeps of its hit.
 
@@ -89,6 +107,8 @@ def read(raw: str | None) -> Kept:
         fields = msgspec.json.decode(raw or "null", type=dict[str, Any])
         if isinstance(see := fields.get("see"), str):
             return Kept(None, see, "")
+        if "line" in fields:
+            return Kept(None, "", "it is a line of a file: mend and import that")
         if missing := fields.get("left_out"):
             return Kept(None, "", f"nobody kept its {', '.join(map(str, missing))}")
         return Kept(_hit(fields), "", "")

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import structlog
 
 from pixelake.errors import PixelakeError
+from pixelake.telemetry import told
 
 T = TypeVar("T")
 
@@ -72,8 +73,3 @@ def told_with_hint(error: Exception) -> str:
     """What an error says and, in brackets, what to do about it."""
     hint = getattr(error, "hint", "")
     return f"{told(error)} ({hint})" if hint else told(error)
-
-
-def told(error: Exception) -> str:
-    """What an error says, and if it says nothing what it is."""
-    return str(error) or type(error).__name__

@@ -18,7 +18,7 @@ may be deleted, and a damaged one is set aside: it is made again.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -117,6 +117,20 @@ class BadgeStore:
             fresh = above(outcome, self.positions())
             if fresh.positions:
                 self._add(Loads(_count(fresh.events), fresh.positions))
+
+    def hide(self, is_meant: Callable[[Sequence[str]], Sequence[bool]]) -> int:
+        """Forget the counts of sites that are meant by their names, and leave no byte of them; returns how many.
+
+        Raises:
+            WarehouseError: it is not known to be done; repeat the call.
+        """
+        with sqlite_file.reported(self._path), sqlite_file.transaction(self._connection):
+            known = [site for (site,) in self._connection.execute("select site from badges")]
+            meant = [(site,) for site, there in zip(known, is_meant(known), strict=True) if there]
+            self._connection.executemany("delete from badges where site = ?", meant)
+        if meant:
+            sqlite_file.scrub(self._path, self._connection)
+        return len(meant)
 
     def _add(self, loads: Loads) -> None:
         self._connection.executemany(

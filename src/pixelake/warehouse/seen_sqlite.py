@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pixelake.clock import SECOND, SYSTEM, Clock
+from pixelake.clock import SECOND, SYSTEM, Careful, Clock
 from pixelake.warehouse import seen_log, sqlite_file
 from pixelake.warehouse.base import Claim
 from pixelake.warehouse.seen_log import Log
@@ -65,17 +65,25 @@ class SqliteSeen:
     """
 
     def __init__(self, path: Path, window: float = DAY, retention: float = DAY, clock: Clock = SYSTEM) -> None:
-        self._path, self._clock, self._window = path, clock, int(window * SECOND)
+        self._path, self._window = path, int(window * SECOND)
         self._kept = int((max(window, retention) + DAY) * SECOND)
         self._connection = sqlite_file.connect(path, seen_log.SCHEMA)
         self._log = Log(self._connection, path)
         with self._transaction():
             self._log.sweep()
             self._take_over()
+        # a clock that is wrong for a while must neither end claims nor forget them
+        self._clock, self._careful = clock, Careful(clock, self._newest())
 
     def close(self) -> None:
         """Let the file go. May never be called."""
         self._connection.close()
+
+    def _newest(self) -> int:
+        """When the last claim was made; 0 if there was none."""
+        with sqlite_file.reported(self._path):
+            row = self._connection.execute("select at from log order by id desc limit 1").fetchone()
+            return int(row[0]) if row else 0
 
     @property
     def is_new(self) -> bool:
@@ -98,6 +106,30 @@ class SqliteSeen:
                 self._restore((_event_key(claim), claim.hit_id, at) for claim, at in claims)
                 self._connection.execute("pragma user_version = 1")
 
+    def lacks(self, claims: Sequence[Claim]) -> bool:
+        """Whether one of these owners is unknown here: the file is of another time than whoever knows them.
+
+        Raises:
+            WarehouseError: it cannot be read.
+        """
+        with self._transaction():
+            keys = set(_event_keys(claims)) if claims else set()
+            return len(self._log.find(list(keys))) < len(keys) if keys else False
+
+    def complete(self, claims: Iterable[tuple[Claim, int]]) -> None:
+        """Add those of these owners, with the times of their claims (µs UTC), whose event ids nobody owns. Durable.
+
+        Raises:
+            WarehouseError: nothing was added.
+        """
+        with self._transaction():
+            entries = iter(claims)
+            while some := list(islice(entries, _RESTORED)):
+                keys = _event_keys([claim for claim, _ in some])
+                known = self._log.find(keys)
+                new = [(key, claim.hit_id, at) for key, (claim, at) in zip(keys, some, strict=True) if key not in known]
+                self._restore(new)
+
     def claim(self, claims: Sequence[Claim]) -> Sequence[str]:
         """The owner of each event id; within one call the order decides. Durable.
 
@@ -108,10 +140,10 @@ class SqliteSeen:
         """
         if not claims:
             return []
-        now = self._clock.now()
+        now, believed = self._clock.now(), self._careful.now()
         with self._transaction():
-            result = self._answer(claims, now)
-            self._log.forget(now - self._kept, max(STEP, 2 * len(claims)))
+            result = self._answer(claims, now, believed - self._window)
+            self._log.forget(believed - self._kept, max(STEP, 2 * len(claims)))
         return result
 
     @contextmanager
@@ -127,7 +159,7 @@ class SqliteSeen:
                 raise
             self._log.tidy()
 
-    def _answer(self, claims: Sequence[Claim], now: int) -> Sequence[str]:
+    def _answer(self, claims: Sequence[Claim], now: int, horizon: int) -> Sequence[str]:
         """The owner of each event id. Most are new, and named once: they own theirs, and nothing is to be decided."""
         keys = _event_keys(claims)
         hits = [claim.hit_id for claim in claims]
@@ -139,7 +171,7 @@ class SqliteSeen:
             return hits
         places = [place for place, key in enumerate(keys) if key in open_ones]
         known = self._known([claims[place] for place in places], [refs.get(keys[place]) for place in places])
-        decided = _decide(known, now, now - self._window)
+        decided = _decide(known, now, horizon)
         for place, owner in zip(places, decided.result, strict=True):
             hits[place] = owner
         new = [(key, hit) for key, hit in zip(keys, hits, strict=True) if key not in open_ones]

@@ -154,10 +154,11 @@ class Feed:
 
     async def _figures(self) -> None:
         await self._set_back()
-        status = frame("status", await self._status())
         now = {site: frame("now", await self.now(site)) for site in {viewer.site for viewer in self._viewers}}
         for viewer in list(self._viewers):
             self._send_changed(viewer, "now", now.get(viewer.site))
+        status = frame("status", await self._status())  # last: it needs the lake, which may be away
+        for viewer in list(self._viewers):
             self._send_changed(viewer, "status", status)
 
     async def _set_back(self) -> None:

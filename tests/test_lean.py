@@ -1,0 +1,73 @@
+"""What each process of `serve` holds in memory, and who gives way to whom: the smallest machine has one gigabyte."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.running import Running, running
+
+MB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A `serve` whose sinks are open."""
+    with running(tmp_path_factory.mktemp("lean"), "--workers", "1") as found:
+        found.metrics(until="pixelake_sink_lag_seconds{")
+        yield found
+
+
+def _processes(server: Running) -> Mapping[str, int]:
+    """Role -> number."""
+    link = next((server.data / "run").glob("*"))
+    supervisor = int((link / "supervisor.pid").read_text())
+    children = map(int, Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split())
+    roles = {Path(f"/proc/{each}/cmdline").read_text().split("\0")[4]: each for each in children}
+    return {"supervisor": supervisor, **roles}
+
+
+HEAVY = {
+    "supervisor": ("pyarrow", "duckdb", "deltalake", "jsonschema_rs", "pydantic"),
+    "collect": ("pyarrow", "duckdb", "deltalake", "jsonschema_rs", "pydantic"),
+    "consume": ("duckdb", "pydantic"),
+    "web": ("duckdb",),
+}
+
+
+@pytest.mark.parametrize(("role", "libraries"), HEAVY.items(), ids=HEAVY)
+def test_what_is_not_loaded(server: Running, role: str, libraries: tuple[str, ...]) -> None:
+    """A process loads only what it runs: what settings are checked with is gone from the supervisor by now."""
+    loaded = Path(f"/proc/{_processes(server)[role]}/maps").read_text()
+    assert not [name for name in libraries if f"/{name}" in loaded]
+
+
+def test_idle_memory(server: Running) -> None:
+    """All processes together hold 350 MB at most, although what they share is counted for each."""
+    sizes = {}
+    for role, process in _processes(server).items():
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        sizes[role] = pages * os.sysconf("SC_PAGE_SIZE") // MB
+    assert sum(sizes.values()) <= 350, sizes
+
+
+def test_who_gives_way(server: Running) -> None:
+    """The consumer and the dashboard are nicer than a collector, and die before it when the memory is out."""
+    found = _processes(server)
+    nice = {role: os.getpriority(os.PRIO_PROCESS, process) for role, process in found.items()}
+    score = {role: int(Path(f"/proc/{process}/oom_score_adj").read_text()) for role, process in found.items()}
+    for value in (nice, score):
+        assert value["supervisor"] == value["collect"] < value["consume"] < value["web"]
+
+
+def test_the_dashboard_opens_the_lake_when_it_is_asked(tmp_path: Path) -> None:
+    """Then what a question needs is there, and it may spill to the disk of the data, and nowhere else."""
+    with running(tmp_path) as asked:
+        token = asked.dashboard.rpartition("token=")[2]
+        url = asked.dashboard.partition("/?")[0] + "/api/v1/overview"
+        with urlopen(Request(url, headers={"Authorization": f"Bearer {token}"}), timeout=30) as answer:
+            assert answer.status == 200
+        assert "duckdb" in Path(f"/proc/{_processes(asked)['web']}/maps").read_text()
+        assert len(list((asked.data / "spill").iterdir())) == 1
