@@ -315,17 +315,18 @@ def blog(folder: Path, options: argparse.Namespace) -> None:
     random, days = Random(7), round(options.days)
     with _kept(folder, START - days * DAY * SECOND + BLOG_LATE) as kept:
         began = time.perf_counter()
-        for day in range(days):
-            kept.clock.advance(DAY)
-            midnight = kept.clock.now() - BLOG_LATE - DAY * SECOND
-            kept.commit(sorted(midnight + random.randrange(DAY) * SECOND for _ in range(BLOG_HITS)))  # a file an hour
-            kept.look_after()
-            if day % 100 == 99:
-                say(f"{day + 1:,} of {days:,} days, {time.perf_counter() - began:,.0f} s")
+        with suppress(KeyboardInterrupt):  # what is there by then is reported
+            for day in range(days):
+                kept.clock.advance(DAY)
+                midnight = kept.clock.now() - BLOG_LATE - DAY * SECOND
+                kept.commit(sorted(midnight + random.randrange(DAY) * SECOND for _ in range(BLOG_HITS)))
+                kept.look_after()
+                if day % 100 == 99:
+                    say(f"{day + 1:,} of {days:,} days, {time.perf_counter() - began:,.0f} s")
         for _ in range(2):
             kept.clock.advance(Settings().lake_history + 3_600)
             kept.look_after()
-        _report(kept, f"{days:,} days of a blog, {kept.position:,} rows")
+        _report(kept, f"{kept.position / BLOG_HITS:,.0f} days of a blog, {kept.position:,} rows")
     year = {"start": "2025-02-10T00:00:00Z", "end": "2026-02-10T00:00:00Z"}
     _cold(kept.folder, [("count", COUNT, {}), ("a year, by day", YEAR, year), ("a year, pages", PAGES, year)])
 

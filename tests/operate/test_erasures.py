@@ -32,7 +32,7 @@ KEY = "a key"
 
 def done(person: Person, places: Mapping[tuple[Partition, Position], frozenset[int]] | None = None) -> Entry:
     """The line of an erasure that came to its end."""
-    return erasures.done(erasures.entry_of(person, "e1", 1_000, KEY), places or {})
+    return erasures.done(erasures.with_places(erasures.entry_of(person, "e1", 1_000, KEY), places or {}))
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pa.Table:
@@ -72,11 +72,11 @@ def test_what_was_begun_and_not_done(tmp_path: Path) -> None:
     cut = erasures.entry_of(person, "cut", 1_000, KEY)
     erasures.append(tmp_path, cut)
     assert [each.id for each in erasures.unfinished(tmp_path)] == ["cut"]
-    erasures.append(tmp_path, erasures.done(erasures.entry_of(Person("user", "somebody"), "x", 2_000, KEY), {}))
+    erasures.append(tmp_path, erasures.done(erasures.entry_of(Person("user", "somebody"), "x", 2_000, KEY)))
     assert [each.id for each in erasures.unfinished(tmp_path)] == ["cut"]
     (notice,) = erasures.notices(tmp_path)
     assert (notice.level, "1970-01-01" in notice.text, NAME in notice.text) == ("error", True, False)
-    erasures.append(tmp_path, erasures.done(erasures.entry_of(person, "again", 3_000, KEY), {}))
+    erasures.append(tmp_path, erasures.done(erasures.entry_of(person, "again", 3_000, KEY)))
     assert erasures.unfinished(tmp_path) == []
     assert erasures.notices(tmp_path) == []
 
@@ -181,3 +181,33 @@ def test_a_restored_folder_forgets_again(tmp_path: Path) -> None:
     hits = [hit for batch in drain(SqliteReader(older.data / "stream", "look")) for hit in batch.hits]
     assert [hit.source == ERASED for hit in hits] == [True, False, True, False]
     assert [entry.id for entry in erasures.read(older.data / "registry")] == [with_name.id]
+
+
+def test_what_a_killed_erasure_had_found_is_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hits of a visitor do not name them: they go also if the rows that told so went before the kill."""
+    settings = Settings(data=tmp_path / "data")
+    partition = fill(settings)
+    visitor = "v" * 32
+    build.lake(settings).write(outcome([event(partition, 5, visitor_id=visitor)]))
+    hits = [Hit.of(1, "192.0.2.1", "192.0.2.1", "GET", b"/?n=%d" % n, b"") for n in range(5)]
+    append(SqliteWriter(settings.data / "stream"), hits, close=True)
+    other = next(path.name for path in segment.partitions(settings.data / "stream") if path.name != partition)
+    build.lake(settings).write(outcome([event(other, at, visitor_id=visitor) for at in range(1, 6)]))
+    reader = SqliteReader(settings.data / "stream", "consume")
+    drain(reader)
+    reader.commit({partition: 4, other: 5})
+    reader.close()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pixelake.stream.erase.rewrite", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build.erase(settings, Person("visitor", visitor), lambda *_: None)
+    assert build.lake_reader(settings).sums().removed == 6
+    proof = build.erase(settings, Person("visitor", visitor), lambda *_: None)
+    assert {step.place: step.removed for step in proof.steps}["stream"] == 5
+    found = {batch.partition: batch.hits for batch in drain(SqliteReader(settings.data / "stream", "look"))}
+    assert {hit.source for hit in found[other]} == {ERASED}
+    assert erasures.unfinished(settings.data / "registry") == []

@@ -106,6 +106,7 @@ def asked_lake(settings: Settings) -> "Lakehouse":
 
 def lakehouse(settings: Settings) -> "Lakehouse":
     """The lake, open for questions; empty as long as it is not there."""
+    from pixelake.operate import folder
     from pixelake.warehouse.query import Lakehouse
 
     automatic = f"{machine.share(SQL_PART, SQL_MOST, SQL_LEAST)}B"
@@ -114,7 +115,7 @@ def lakehouse(settings: Settings) -> "Lakehouse":
         settings.sql_timeout,
         automatic if settings.sql_memory == AUTO else settings.sql_memory,
         threads=min(SQL_THREADS, machine.cores()),
-        spill=_spill(settings),
+        spill=_spill(settings) if folder.is_begun(settings.data) else None,  # nothing is written to an empty folder
     )
 
 

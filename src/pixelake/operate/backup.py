@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from pixelake import __version__
 from pixelake.clock import SYSTEM, Clock
+from pixelake.disk import Flock
 from pixelake.errors import BackupError
 from pixelake.operate.copies import ATTEMPTS, Copier, files_below, nothing
 from pixelake.operate.depot import Depot, Manifest, Told
@@ -320,8 +321,9 @@ def _partition(copier: Copier, folder: Path) -> None:
             continue
         paths = segment.segments(folder)
         with contextlib.suppress(FileNotFoundError):
+            is_left = _is_left(folder)
             for path in paths:
-                _segment(copier, f"{name}/{path.name}", path, is_newest=path == paths[-1])
+                _segment(copier, f"{name}/{path.name}", path, is_closed=is_left or path != paths[-1])
             copier.folder(f"{name}/{mend.DAMAGED}", folder / mend.DAMAGED)
             if segment.segments(folder)[: len(paths)] == paths and not mend.under_way(folder):
                 return
@@ -330,8 +332,17 @@ def _partition(copier: Copier, folder: Path) -> None:
     raise BackupError(f"{folder} changes while it is copied", "see the server's log, and try again")
 
 
-def _segment(copier: Copier, name: str, path: Path, *, is_newest: bool) -> None:
-    if not is_newest and not _has_log(path):
+def _is_left(folder: Path) -> bool:
+    """Whether a partition's owner is gone: nobody appends to it any more."""
+    lock = Flock(folder / "owner.lock")
+    if not lock.acquire():
+        return False
+    lock.release()
+    return True
+
+
+def _segment(copier: Copier, name: str, path: Path, *, is_closed: bool) -> None:
+    if is_closed and not _has_log(path):
         copier.plain(name, path)
         if not _has_log(path):
             return

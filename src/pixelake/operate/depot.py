@@ -320,7 +320,11 @@ class Depot:
         """
         stamps = self.stamps()
         old, kept = stamps[:-keep], stamps[-keep:]
-        needed = {file.sha256 for stamp in kept for file in self.manifest(stamp).files}
+        try:
+            needed = {file.sha256 for stamp in kept for file in self.manifest(stamp).files}
+        except BackupError as error:
+            hint = "the new backup is there; if the damaged one is given up, remove its file"
+            raise BackupError(f"older backups cannot be removed: {error}", hint) from error
         loose = sorted(digest for digest in self._pool if digest not in needed)
         with self.reported("remove backups in"):
             self._remove([f"{stamp}.json" for stamp in old])  # first: what is named must be there

@@ -30,7 +30,7 @@ from pixelake.errors import LakeUnavailable, PixelakeError, StreamError
 from pixelake.hit import Hit
 from pixelake.operate import erase_lake, erasures
 from pixelake.operate.backup import Parts
-from pixelake.operate.erase_hits import WHOLE, HitsOf
+from pixelake.operate.erase_hits import WHOLE, HitsOf, Places
 from pixelake.operate.erase_lake import Searched
 from pixelake.operate.erase_proof import Proof, Step
 from pixelake.operate.erase_scan import Scanned, scan
@@ -88,18 +88,27 @@ def erase(means: Means, person: Person, told: Told, clock: Clock = SYSTEM) -> Pr
         PixelakeError: another part cannot be read or written.
     """
     began, log = clock.monotonic(), means.parts.registry.parent
-    entry = erasures.entry_of(person, secrets.token_hex(8), clock.now(), means.registry.secret(erasures.SECRET))
+    key = means.registry.secret(erasures.SECRET)
+    entry = erasures.entry_of(person, secrets.token_hex(8), clock.now(), key)
     with erasures.reported(log):
+        places = erasures.cut_short(log, entry, key)
         erasures.append(log, entry)
     until = stream_erase.ask(means.parts.stream)
     _settled(means, until, told, clock)
-    work = _Work(means, person, {}, told, clock)
+
+    def found(where: Places) -> None:
+        with erasures.reported(log):
+            erasures.append(log, erasures.with_places(entry, where))
+
+    work = _Work(means, person, places, told, clock=clock, found=found)
+    told("maintenance that runs", 0, 1)
     with vacuum.maintaining(means.parts.lake, MAINTAINED, clock) as alone:
+        told("maintenance that runs", 1, 1)
         if not alone:
             raise LakeUnavailable("maintenance of the lake takes very long", "wait for it, and erase again")
         work.run()
     scanned = _scanned(means, person, told)
-    entry = erasures.done(entry, work.places)
+    entry = erasures.done(erasures.with_places(entry, work.places))
     with erasures.reported(log):
         erasures.append(log, entry)
     remains = [*_kept(means, entry, log), *work.remains, *_remains(means, scanned)]
@@ -137,7 +146,7 @@ def again(means: Means, entries: Sequence[erasures.Entry], told: Told, clock: Cl
     if finished:
         key = means.registry.secret(erasures.SECRET)
         who = erasures.Erased(finished, key)
-        _Work(means, who, dict(who.places), told, clock).run()
+        _Work(means, who, dict(who.places), told, clock=clock).run()
         log = means.parts.registry.parent
         with erasures.reported(log):
             known = {each.id for each in erasures.read(log) if each.state == "done"}
@@ -202,9 +211,11 @@ class _Work:
         who: Who,
         places: dict[tuple[Partition, Position], frozenset[int]],
         told: Told,
+        *,
         clock: Clock,
+        found: Callable[[Places], None] = lambda _: None,
     ) -> None:
-        self._means, self._who, self._told, self._clock = means, who, told, clock
+        self._means, self._who, self._told, self._clock, self._found = means, who, told, clock, found
         self.places = places
         self.steps: list[Step] = []
         self.remains: list[str] = []
@@ -235,15 +246,16 @@ class _Work:
         return list(found.to_pylist())
 
     def _from_lake(self, lake: Lake) -> None:
+        found = erase_lake.find(lake, self._who, lambda done, all_: self._told("files of events", done, all_))
+        erase_lake.merge(self.places, found.places)
+        self._found(self.places)  # noted before anything goes: else nobody could tell which hits were theirs
         live = self._means.live() if self._means.parts.live.exists() else None
         try:
-            found, self._replaced = erase_lake.events(
-                lake, live, self._who, self.places, lambda done, all_: self._told("files of events", done, all_)
-            )
+            removed, self._replaced = erase_lake.events(lake, live, self._who, found.clean)
         finally:
             if live:
                 live.close()
-        self._did("events", found, "events")
+        self._did("events", found.searched._replace(removed=removed), "events")
         self._did("rejects", erase_lake.rejects(lake, self._who, self._elements), "rejects")
 
     def _from_live(self) -> None:

@@ -1,6 +1,6 @@
 """A person leaves the lake: events, rejects, and every file that held them and is not part of it any more."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,14 +10,15 @@ import pyarrow.compute as pc
 
 from pixelake.errors import LakeUnavailable
 from pixelake.hit import Hit
-from pixelake.operate.erase_hits import places_of, texts_of
+from pixelake.operate.erase_hits import Places, places_of, texts_of
 from pixelake.operate.person import Who, text_columns
 from pixelake.stream.base import Partition, Position
 from pixelake.transform.raw import read
-from pixelake.warehouse import durable, place
+from pixelake.warehouse import durable, layout, place
 from pixelake.warehouse.base import EVENTS, REJECTS
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, UNREADABLE, DataFile, DeltaLog
 from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.leave import SMALL
 from pixelake.warehouse.live_sqlite import NEEDED, LiveStore
 
 LOOK_ROWS: Final = 4_096
@@ -36,53 +37,81 @@ class Searched(NamedTuple):
     removed: int
 
 
-def events(
-    lake: Lake,
-    live: LiveStore | None,
-    who: Who,
-    places: dict[tuple[Partition, Position], frozenset[int]],
-    told: Callable[[int, int], None],
-) -> tuple[Searched, set[str]]:
+class Found(NamedTuple):
+    """Where events are.
+
+    Attributes:
+        places: their hits, and which of their elements they are.
+        clean: paths of the files that have none of them.
+        searched: what was looked through.
+    """
+
+    places: dict[tuple[Partition, Position], frozenset[int]]
+    clean: Collection[str]
+    searched: Searched
+
+
+def find(lake: Lake, who: Who, told: Callable[[int, int], None]) -> Found:
+    """Where their events are. Changes nothing.
+
+    Args:
+        lake: open for writing.
+        who: whose.
+        told: hears how many files are done, and about how many there are.
+
+    Raises:
+        LakeUnavailable: the lake cannot be read.
+    """
+    places: dict[tuple[Partition, Position], frozenset[int]] = {}
+    clean: set[str] = set()
+    files = rows = size = 0
+    log = DeltaLog(lake.place / EVENTS_FOLDER)
+    log.refresh()
+    for file in _each_once(log):
+        before = len(places)
+        with durable.reported(f"read {file.name}"):
+            for part in _parts(log, file):
+                rows += part.num_rows
+                merge(places, places_of(part.filter(who.rows(part)), whole=who.kind == "visitor"))
+        if len(places) == before:
+            clean.add(file.path)
+        files, size = files + 1, size + file.size
+        told(files, max(files, len(log.files)))
+    return Found(places, clean, Searched(files, rows, size, 0))
+
+
+def merge(places: dict[tuple[Partition, Position], frozenset[int]], more: Places) -> None:
+    """Add places to others."""
+    for at, elements in more.items():
+        places[at] = places.get(at, frozenset()) | elements
+
+
+def events(lake: Lake, live: LiveStore | None, who: Who, clean: Collection[str]) -> tuple[int, set[str]]:
     """Take their events out of the lake, and before that off the live store's counts.
 
     Args:
         lake: open for writing.
         live: likewise; None if there is none.
         who: whose.
-        places: the places of the hits are added to it.
-        told: hears how many files are done, and about how many there are.
+        clean: files that have none of theirs.
 
     Returns:
-        What was done, and the files that were replaced.
+        How many went, and the files that were replaced.
 
     Raises:
-        WarehouseError: what was told is done; repeat the call.
+        WarehouseError: some have left; repeat the call.
     """
     columns = list(dict.fromkeys([*text_columns(lake.columns(EVENTS_FOLDER)), *NEEDED]))
-    looked: dict[str, tuple[int, int]] = {}
-    replaced: set[str] = set()
 
     def gone(rows: pa.Table) -> Any:
         mask = who.rows(rows)
         meant = plain(rows.filter(mask))
-        if meant.num_rows:
-            for at, elements in places_of(meant, whole=who.kind == "visitor").items():
-                places[at] = places.get(at, frozenset()) | elements
-            if live:
-                live.leave(meant)
+        if live and meant.num_rows:
+            live.leave(meant)
         return mask
 
-    removed = 0
-    log = DeltaLog(lake.place / EVENTS_FOLDER)
-    log.refresh()
-    for left in lake.leave(gone, columns):
-        looked[left.file.path] = log.rows_of(left.file), left.file.size
-        removed += left.gone.total() if left.adds is not None else 0
-        if left.adds is not None:
-            replaced.add(left.file.name)
-        told(len(looked), max(len(looked), len(log.files)))
-    rows, sizes = (sum(each[at] for each in looked.values()) for at in (0, 1))
-    return Searched(len(looked), rows, sizes, removed), replaced
+    left = [each for each in lake.leave(gone, columns, clean) if each.adds is not None]
+    return sum(each.gone.total() for each in left), {each.file.name for each in left}
 
 
 def rejects(lake: Lake, who: Who, elements: Callable[[Hit], Sequence[Mapping[str, Sequence[str]]]]) -> Searched:
@@ -232,8 +261,10 @@ def _each_once(log: DeltaLog) -> Iterator[DataFile]:
 
 def _parts(log: DeltaLog, file: DataFile) -> Iterator[pa.Table]:
     """The rows of a file in parts: texts, and where they are."""
-    with place.parquet(log.folder / file.name) as source:
-        names = text_columns(source.schema_arrow)
+    path = log.folder / file.name
+    with place.parquet(path) as whole:
+        source = whole if file.size < SMALL else place.parquet(path, layout.dictionaries(whole.metadata))
+        names = text_columns(whole.schema_arrow)
         wanted = [name for name in source.schema_arrow.names if name in {*names, "position"}]
         for batch in source.iter_batches(LOOK_ROWS, columns=wanted):
             yield pa.Table.from_batches([batch])

@@ -71,8 +71,8 @@ class Entry(Begun, frozen=True):
 
     Attributes:
         length: characters of the id.
-        places: hits of which the first element was erased, by partition: runs of positions; empty until it is done.
-        wholes: hits of which all was, in the same way.
+        places: hits of which the first element is erased, by partition: runs of positions. Noted before it goes.
+        wholes: hits of which all is, in the same way.
         further: the names of further elements.
         key: of the hash; only beside a backup.
     """
@@ -185,13 +185,8 @@ def notices(log: Path) -> Sequence[Notice]:
     return [Notice("error", "erasure_unfinished", text, "")]
 
 
-def done(entry: Entry, places: Places) -> Entry:
-    """The line of an erasure that has come to its end.
-
-    Args:
-        entry: the line of its beginning.
-        places: what was erased: hits, and which of their elements.
-    """
+def with_places(entry: Entry, places: Places) -> Entry:
+    """The same with what is erased: hits, and which of their elements."""
     further = [
         f"{partition}-{position}.{index}"
         for (partition, position), elements in places.items()
@@ -200,11 +195,27 @@ def done(entry: Entry, places: Places) -> Entry:
     ]
     return msgspec.structs.replace(
         entry,
-        state="done",
         places=_runs(place for place, elements in places.items() if 0 in elements),
         wholes=_runs(place for place, elements in places.items() if WHOLE in elements),
         further=sorted(further),
     )
+
+
+def done(entry: Entry) -> Entry:
+    """The line of an erasure that has come to its end."""
+    return msgspec.structs.replace(entry, state="done")
+
+
+def cut_short(log: Place, entry: Entry, key: str) -> dict[tuple[Partition, Position], frozenset[int]]:
+    """What earlier erasures of the same person had found that were begun and never done.
+
+    Raises:
+        BackupError: the log cannot be read.
+    """
+    if not unfinished(log):
+        return {}
+    same = [each for each in read(log) if each.state == "begun" and (each.kind, each.hash) == (entry.kind, entry.hash)]
+    return dict(Erased(same, key).places)
 
 
 def _runs(places: Iterable[tuple[Partition, Position]]) -> dict[Partition, list[tuple[Position, Position]]]:

@@ -17,7 +17,6 @@ badges count again what the lake holds. So may ``seen/``, but the owners of
 event ids are then known as far as the lake tells.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,26 +30,10 @@ VERSION: Final = 4
 """The version of a data folder that this program writes."""
 
 
-def _bring_up_lake(folder: Path) -> None:
-    """Let the hour be a column of the lake's files. A lake that lies elsewhere is brought up when it is written to."""
-    from pixelake.warehouse.lake import Lake  # noqa: PLC0415 - who has nothing to migrate does without Arrow's memory
-
-    lake = folder / "lake"
-    if (lake / "events" / "_delta_log").is_dir():
-        Lake(lake, told=_shown)
-
-
-def _shown(done: int, total: int) -> None:
-    """Progress, where a person watches."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\rbringing the lake to this version: {done:,} of {total:,} files" + "\n" * (done == total))
-        sys.stderr.flush()
-
-
 MIGRATIONS: Final[Mapping[int, Callable[[Path], None]]] = {
     1: lambda _: None,  # hits were written in another way, which is still read; but who knows only that must keep out
     2: lambda _: None,  # the store of event ids moves its own file; who does not know the new form must keep out
-    3: _bring_up_lake,
+    3: lambda _: None,  # the lake is brought up by its first writer, the consumer: the pixel answers meanwhile
 }
 """How a folder of each older version becomes the next one. Each may be repeated after a crash."""
 ROLES: Final = ("collect", "consume", "web")
@@ -123,6 +106,11 @@ def begun(folder: Path) -> Path:
     except OSError as error:
         raise _unusable(folder, error) from error
     return folder
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether anybody has written to it as a data folder."""
+    return (folder / _VERSION_FILE).exists()
 
 
 def _make(folder: Path) -> None:

@@ -528,7 +528,7 @@ class Lake:
         """Where it lies."""
         return self._folder
 
-    def leave(self, gone: Gone, columns: Sequence[str] | None = None) -> Iterator[Left]:
+    def leave(self, gone: Gone, columns: Sequence[str] | None = None, clean: Collection[str] = ()) -> Iterator[Left]:
         """Take the rows of the events that are meant, step by step, and count them as removed.
 
         The lock is held for the commits only. All are gone when the last step is; the old files stay on the disk.
@@ -536,6 +536,7 @@ class Lake:
         Args:
             gone: tells which, of rows with the `columns` (`pixelake.warehouse.leave.rewrite`).
             columns: that it wants to see; None: all.
+            clean: paths of files that have none, and are not looked at.
 
         Returns:
             What became of each file, once that is committed; its rows may have been told before, if somebody else
@@ -544,7 +545,7 @@ class Lake:
         Raises:
             LakeUnavailable: the last step is not known to be done; repeat the call.
         """
-        seen: set[str] = set()
+        seen = set(clean)
         while files := self._not_in(seen):
             waiting: list[Left] = []
             for file in files:
