@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pixelake.build.places import BUCKET, badges_at, lake_place, place_of
 from pixelake.build.stores import lake, live_store, registry, watcher
+from pixelake.clock import SYSTEM
 from pixelake.errors import SettingsError
 from pixelake.settings import Settings
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pixelake.warehouse.place import Place
 
 Told = Callable[[int, int], None]
+TASK: Final = "backup"
+"""The name under which the registry notes the last backup, for `status` and the metrics."""
 
 
 def backup_place(text: str) -> "Place":
@@ -62,13 +65,16 @@ def backup(settings: Settings, where: str, told: Told, keep: int = 0) -> "Backup
     from pixelake.warehouse.place import absolute
 
     place = backup_place(where)
-    name = str(absolute(place))
+    name, started = str(absolute(place)), SYSTEM.now()
     with closing(registry(settings)) as shared:
 
         def begun(stamps: Sequence[str]) -> None:
             shared.remember_backups(name, stamps)
 
-        return make(parts(settings), place, told, begun, keep=keep, reserve=settings.disk_reserve)
+        made = make(parts(settings), place, told, begun, keep=keep, reserve=settings.disk_reserve)
+        shared.begin_task(TASK, started)  # not before: the keeper would take it for one of its own that was cut short
+        shared.end_task(TASK, SYSTEM.now(), f"{made.files:,} files", "")
+        return made
 
 
 def backups(where: str) -> Sequence[str]:
