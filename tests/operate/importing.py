@@ -1,6 +1,6 @@
 """A house that files are imported into: a lake, a registry, and what looks into them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,9 @@ class Place:
         """For an import."""
         return House(lake or self.lake, self.rules, self.registry, self.folder, self.clock)
 
-    def take(self, *paths: Path, lake: Any = None, streamed: Sequence[str] = (), **options: Any) -> list[Imported]:
+    def take(
+        self, *paths: Path, lake: Any = None, streamed: Mapping[str, int] | None = None, **options: Any
+    ) -> list[Imported]:
         """Import files; the sums hold then."""
         with Path("/dev/null").open("rb") as nothing:
             report = run(
@@ -47,7 +49,7 @@ class Place:
                 [str(path) for path in paths],
                 Options(**options),
                 dialects=DIALECTS,
-                streamed=lambda: streamed,
+                streamed=lambda: streamed or {},
                 stdin=nothing,
                 told=lambda _done, _all: None,
             )

@@ -139,7 +139,7 @@ def test_what_our_stream_will_bring_is_left_to_it(places: tuple[Place, Place]) -
     here, there = places
     here.lake.write(outcome([event("p", n) for n in range(1, 6)]))
     there.lake.write(outcome([event("p", n) for n in range(1, 4)]))
-    (found,) = there.take(_exported(here, "events"), **ROWS, streamed=["p"])
+    (found,) = there.take(_exported(here, "events"), **ROWS, streamed={"p": 1})
     assert (found.events, found.known) == (0, 5)
     there.lake.write(outcome([event("p", n) for n in range(4, 6)]))
     assert there.table().equals(here.table())

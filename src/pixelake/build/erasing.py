@@ -72,7 +72,7 @@ def export_person(
     from pixelake.operate import export_person as exporting
 
     check_not_gone(settings)
-    where, dialect = lake_place(settings), _dialect(settings)
+    where, dialect = lake_place(settings), dialect_of(settings)
     if isinstance(out, Path):
         return exporting.export_to(where, person, wanted, out, told, dialect)
     return exporting.export(where, person, wanted, out, told, dialect)
@@ -89,12 +89,12 @@ def _means(settings: Settings, shared: "SqliteRegistry") -> "Means":
         lake=lambda: lake(settings),
         live=lambda: live_store(settings),
         badges=lambda: BadgeStore(where.badges),
-        dialect=_dialect(settings),
+        dialect=dialect_of(settings),
         backup_place=backup_place,
     )
 
 
-def _dialect(settings: Settings) -> "Callable[[bytes], Dialect]":
+def dialect_of(settings: Settings) -> "Callable[[bytes], Dialect]":
     """The dialect of a hit, by its target; the first one's is what has no route."""
     spoken = dialects(settings)
     routes = {route.path: dialect for dialect in spoken for route in dialect.routes}

@@ -56,7 +56,7 @@ def lake_place(settings: Settings) -> "Place":
         from pixelake.warehouse import objects
     except ImportError as error:
         raise SettingsError(f"the lake is on S3, but {error.name} is missing", "pip install 'pixelake[s3]'") from None
-    return objects.lake(found["bucket"], found["prefix"])
+    return objects.lake(found["bucket"], found["prefix"], settings.data / "spill")
 
 
 def lake_window(settings: Settings) -> float:

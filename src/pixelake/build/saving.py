@@ -27,7 +27,7 @@ def backup_place(text: str) -> "Place":
     Raises:
         SettingsError: it is neither, or what it needs is not installed.
     """
-    if "://" not in text:
+    if text and "://" not in text:
         return Path(text)
     found = BUCKET.fullmatch(text)
     if not found:

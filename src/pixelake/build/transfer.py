@@ -5,15 +5,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from pixelake.build.erasing import dialect_of
 from pixelake.build.judging import dialects, rules
-from pixelake.build.places import check_not_gone, lake_place
+from pixelake.build.places import check_not_gone, lake_place, place_of
 from pixelake.build.stores import lake, registry, watcher
 from pixelake.settings import Settings
 
 if TYPE_CHECKING:
+    from pixelake.operate.barred import Barred
     from pixelake.operate.export import Exported, Wanted
     from pixelake.operate.import_report import Report
     from pixelake.operate.imports import Options
+    from pixelake.registry.sqlite import SqliteRegistry
 
 
 def export(settings: Settings, wanted: "Wanted", out: BinaryIO | Path, told: Callable[[int, int], None]) -> "Exported":
@@ -48,14 +51,27 @@ def import_files(
     by = rules(settings)
     with closing(registry(settings)) as shared:
         return imports.run(
-            imports.House(lake(settings, by.own), by, shared, settings.data),
+            imports.House(lake(settings, by.own), by, shared, settings.data, gate=_gate(settings, shared)),
             names,
             options,
             dialects=dialects(settings),
-            streamed=lambda: [extent.partition for extent in watcher(settings).extents()],
+            streamed=lambda: {extent.partition: extent.first for extent in watcher(settings).extents()},
             stdin=stdin,
             told=told,
         )
+
+
+def _gate(settings: Settings, shared: "SqliteRegistry") -> "Barred":
+    """What keeps out whoever was erased."""
+    from pixelake.operate import erasures
+    from pixelake.operate.barred import Barred
+
+    log, speaks = place_of(settings, "registry", "registry", "registry.sqlite").parent, dialect_of(settings)
+    return Barred(
+        log,
+        lambda: shared.secret(erasures.SECRET),
+        lambda hit: [element.values for element in speaks(hit.target).decode(hit)],
+    )
 
 
 def abandon_imports(settings: Settings) -> int:

@@ -241,7 +241,7 @@ class Depot:
             sync(target.parent)
         else:
             with file.open("rb") as source:
-                target.write(lambda there: shutil.copyfileobj(source, there, STEP))
+                target.put(source)
             file.unlink()
         self._pool[digest] = size
         self.new_files += 1
@@ -270,7 +270,8 @@ class Depot:
             BackupError: it cannot be read.
         """
         with self.reported("read"):
-            return sorted(match[1] for match in map(_MANIFEST.fullmatch, place.names(self.place)) if match)
+            found = [match[1] for match in map(_MANIFEST.fullmatch, place.names(self.place)) if match]
+        return sorted(stamp for stamp in found if _is_moment(stamp))
 
     def next_stamp(self, now: int) -> str:
         """The name of a backup begun now (µs UTC): later than all there are, also if the clock went back."""
@@ -292,7 +293,7 @@ class Depot:
                 data = _read(path)
             except FileNotFoundError:
                 raise BackupError(
-                    f"there is no backup {stamp} in {self.place}", "--list shows which there are"
+                    f"there is no backup {stamp} in {self.place}", "`pixelake backups PLACE` lists them"
                 ) from None
         try:
             return _read_manifest(data, path)
@@ -367,6 +368,15 @@ OTHER: Final = "restore another backup with --at; `pixelake backups PLACE --chec
 def moment_of(stamp: str) -> int:
     """When a backup of this name was begun (µs UTC)."""
     return calendar.timegm(time.strptime(stamp, _FORM)) * SECOND
+
+
+def _is_moment(stamp: str) -> bool:
+    """Whether it is the time that its form promises: files of others may look like backups."""
+    try:
+        moment_of(stamp)
+    except ValueError:
+        return False
+    return True
 
 
 def pour(source: IO[bytes], target: IO[bytes] | None, after: Callable[[int], None] = lambda _: None) -> tuple[int, str]:

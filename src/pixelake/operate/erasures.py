@@ -304,7 +304,7 @@ class Erased:
     def values(self, values: Mapping[str, Sequence[str]]) -> bool:
         """Whether one of the values that were sent, or a name, is or holds one of the ids."""
         texts = [*values, *(each for sent in values.values() for each in sent or ())]
-        return any(self._is_in(text) or self._is_short(text) for text in texts)
+        return any(self._is_in(text) or self._is_short(text) for text in texts if text)
 
     def _in_places(self, rows: pa.Table) -> Any:
         """By their names, which have the place in them; those of unordered streams are found by the id."""

@@ -7,7 +7,9 @@
       lock           held (flock) by `serve`
       lock-<role>    held by `serve` too, or by the command that runs that role alone
       run/           where the running processes count; worth nothing once they have ended
-      spill/         what queries put out of their memory while they run; worth nothing afterwards
+      spill/         what queries put out of their memory while they run, and what is on its way to a bucket; worth
+                     nothing afterwards
+      .restoring/    what a restore is making, or one that was cut short has left
       stream/  lake/events/  lake/rejects/  live/  seen/  registry/
       schemas/       the user's own rules for events; only read
       lists/         the user's own lists for enrichers; only read
@@ -41,6 +43,8 @@ ROLES: Final = ("collect", "consume", "web")
 PATIENCE: Final = 1.5
 """Seconds to wait for a lock: the server before us may be dying right now."""
 _POLL: Final = 0.05
+UNFINISHED: Final = ".restoring"
+"""What a restore makes, until all is there and checked."""
 _VERSION_FILE: Final = "version"
 _NEW_VERSION: Final = "version.new"
 _NOBODYS: Final = frozenset(
@@ -147,6 +151,10 @@ def _check_empty(folder: Path) -> None:
         strangers = sorted({path.name for path in folder.iterdir()} - _NOBODYS)
     except OSError as error:
         raise _unusable(folder, error) from error
+    if UNFINISHED in strangers:
+        raise DataFolderError(
+            f"a restore to {folder} is under way, or was cut short", "wait for its end, or run `pixelake restore` again"
+        )
     if strangers:
         raise DataFolderError(
             f"{folder} is no data folder of pixelake: it holds {strangers[0]!r} and no version",

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +24,7 @@ from pixelake.dialects.base import Fault
 from pixelake.disk import Flock
 from pixelake.errors import SourceError
 from pixelake.hit import Hit
+from pixelake.operate.barred import Anybody
 from pixelake.operate.import_report import Imported, Told
 from pixelake.operate.lines import Line as Sent
 from pixelake.operate.lines import Source
@@ -36,6 +37,7 @@ from pixelake.transform.retry import Retry
 from pixelake.transform.rules import Rules
 from pixelake.transform.tables import HOUR, hour_texts, table
 from pixelake.warehouse.base import REJECTS, WITHHELD, Outcome
+from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.seen_sqlite import SqliteSeen
 
@@ -93,6 +95,14 @@ class _Chunk:
         return self.last - self.first + 1 >= CHUNK_LINES or self.size >= CHUNK_BYTES or len(self.hours) >= CHUNK_HOURS
 
 
+class Gate(Protocol):
+    """Splits rows of a table into those that may come and those that may not: `pixelake.operate.barred`."""
+
+    def split(self, table: str, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """Both."""
+        ...
+
+
 class House(NamedTuple):
     """Where an import goes, and what it needs on the way.
 
@@ -102,6 +112,7 @@ class House(NamedTuple):
         registry: for sites and their zones, and the secrets of imports.
         folder: the data folder.
         clock: what is in the future.
+        gate: keeps out whoever was erased.
     """
 
     lake: Lake
@@ -109,6 +120,7 @@ class House(NamedTuple):
     registry: SqliteRegistry
     folder: Path
     clock: Clock = SYSTEM
+    gate: Gate = Anybody()
 
 
 class LogImport:
@@ -122,7 +134,7 @@ class LogImport:
 
     def __init__(self, house: House, read: Read, wanted: Wanted) -> None:
         self._lake, self._rules, self._registry = house.lake, house.rules, house.registry
-        self._folder, self._clock = house.folder / FOLDER, house.clock
+        self._folder, self._clock, self._gate = house.folder / FOLDER, house.clock, house.gate
         self._read, self._wanted = read, wanted
 
     def run(self, source: Source, told: Told) -> Imported:
@@ -250,9 +262,13 @@ class LogImport:
                 rejects.append(_placed(outcome.rejects, numbers))
                 places: Any = _placed(outcome.withheld, numbers)["position"].to_pylist()
                 withheld += places
+        viewed, barred = self._gate.split(EVENTS_FOLDER, pa.concat_tables(events))
+        refused, withdrawn = self._gate.split(REJECTS_FOLDER, pa.concat_tables(rejects))
+        erased: Any = [*barred["position"].to_pylist(), *withdrawn["position"].to_pylist()]
+        withheld += erased
         return Outcome(
-            events=pa.concat_tables(events),
-            rejects=pa.concat_tables(rejects).sort_by("position"),
+            events=viewed,
+            rejects=refused.sort_by("position"),
             withheld=table(WITHHELD, {"partition": [partition] * len(withheld), "position": withheld}, len(withheld)),
             first={partition: chunk.first},
             positions={partition: chunk.last},

@@ -23,6 +23,7 @@ class Imported:
         rejects: likewise, the lines that could not be read among them.
         left_out: lines that do not count.
         known: rows of an export that the lake had, or that its own stream will bring.
+        erased: rows of an export of people who were erased since; of a log these are among `left_out`.
         seconds: how long it took.
     """
 
@@ -33,6 +34,7 @@ class Imported:
     rejects: int = 0
     left_out: int = 0
     known: int = 0
+    erased: int = 0
     seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
@@ -70,5 +72,6 @@ def _line(found: Imported) -> str:
     parts = [f"{found.events:,} events", f"{found.rejects:,} rejects"]
     parts += [f"{found.left_out:,} left out"] * bool(found.left_out)
     parts += [f"{found.known:,} known"] * bool(found.known)
+    parts += [f"{found.erased:,} of people who were erased"] * bool(found.erased)
     line = f"{name}: {found.lines - found.before:,} lines became {', '.join(parts)}; {found.rate:,.0f} lines/s"
     return line + f"; {found.before:,} lines were there before" * bool(found.before)

@@ -21,9 +21,10 @@ from pixelake.event import PARTITION_COLUMNS
 from pixelake.operate.import_logs import PARTITION, SAMPLE, House, reject_row, rejects_of
 from pixelake.operate.import_report import Imported, Told
 from pixelake.operate.lines import Line, Source
-from pixelake.stream.base import Partition
+from pixelake.stream.base import Partition, Position
 from pixelake.transform.tables import HOUR, hour_texts
 from pixelake.warehouse.bring import Brought
+from pixelake.warehouse.delta_log import REJECTS_FOLDER
 from pixelake.warehouse.schema import ARROW_TYPES, REJECTS
 
 LONGEST: Final = 16 << 20
@@ -32,6 +33,8 @@ CHUNK_LINES: Final = 20_000
 CHUNK_BYTES: Final = 32 << 20
 CHUNK_HOURS: Final = 64
 """Of a commit at most."""
+Held = Mapping[Partition, Position]
+"""Partitions of a stream, and the first position of each that it still holds."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -76,6 +79,7 @@ class Rows:
         self.schema = pa.schema(known)
         self._names = [each.name for each in known]
         self._at = {name: at for at, name in enumerate(self._names)}
+        self._times = [at for at, each in enumerate(known) if pa.types.is_timestamp(each.type)]
         needed = frozenset(_REQUIRED[table]) - {*PARTITION_COLUMNS}
         fields: list[Any] = []
         for at, column in enumerate(known):
@@ -110,6 +114,12 @@ class Rows:
         return self._checked(values)
 
     def _checked(self, values: list[Any]) -> _Read | str:
+        try:
+            for place in self._times:
+                if values[place] is not None and values[place].tzinfo is not UTC:
+                    values[place] = values[place].astimezone(UTC)
+        except OverflowError:
+            return "a time is beyond the calendar"
         received: datetime = values[self._at["received_at"]]
         at = (received - _EPOCH) // _MICROSECOND
         for name, text in zip(PARTITION_COLUMNS, hour_texts(at // HOUR), strict=True):
@@ -169,10 +179,10 @@ class RowImport:
 
     Args:
         house: where to.
-        streamed: tells the partitions that a stream of this installation holds.
+        streamed: tells from which position on a stream of this installation holds each partition.
     """
 
-    def __init__(self, house: House, streamed: Callable[[], Collection[Partition]]) -> None:
+    def __init__(self, house: House, streamed: Callable[[], Held]) -> None:
         self._house, self._streamed = house, streamed
 
     def run(self, source: Source, told: Told) -> Imported:
@@ -195,10 +205,11 @@ class RowImport:
         found.before = min(lake.lines_done(rows.table, source.id), source.lines)
         told(found.before, found.lines)
         if found.before < found.lines:
-            streamed = frozenset(self._streamed())
-            for brought, count in self._chunks(source, rows, found.before + 1, streamed):
+            streamed = self._streamed()
+            for brought, count, erased in self._chunks(source, rows, found.before + 1, streamed):
                 new = lake.bring(brought)
-                found.known += count - new
+                found.erased += erased
+                found.known += count - erased - new
                 found.rejects += brought.unread.num_rows + (new if rows.table == "rejects" else 0)
                 found.events += new if rows.table == "events" else 0
                 told(brought.last, found.lines)
@@ -219,10 +230,8 @@ class RowImport:
             "`pixelake export --format ndjson` writes such files; logs need another --format",
         )
 
-    def _chunks(
-        self, source: Source, rows: Rows, start: int, streamed: Collection[Partition]
-    ) -> Iterator[tuple[Brought, int]]:
-        """What to bring, and how many rows of the table it has."""
+    def _chunks(self, source: Source, rows: Rows, start: int, streamed: Held) -> Iterator[tuple[Brought, int, int]]:
+        """What to bring; how many rows of the table were read for it, and how many of these must not come."""
         chunk = _Chunk(start, self._house.clock.now())
         for line in source.read(LONGEST, start):
             chunk.take(line, rows)
@@ -232,13 +241,15 @@ class RowImport:
         if chunk.last:
             yield self._brought(chunk, rows, source.id, streamed)
 
-    def _brought(self, chunk: "_Chunk", rows: Rows, name: str, streamed: Collection[Partition]) -> tuple[Brought, int]:
+    def _brought(self, chunk: "_Chunk", rows: Rows, name: str, streamed: Held) -> tuple[Brought, int, int]:
         kept = list({read.hit_id: (line, read) for line, read in reversed(chunk.good)}.values())[::-1]
-        table, misfits = _fitting(rows, kept)
+        fitting, misfits = _fitting(rows, kept)
+        table, barred = self._house.gate.split(rows.table, fitting)
         told = (PARTITION + name, chunk.near, self._house.rules)
         unread = rejects_of([reject_row(line, why, *told) for line, why in (*chunk.bad, *misfits)])
+        unread, _ = self._house.gate.split(REJECTS_FOLDER, unread)
         brought = Brought(rows.table, table, unread, name, chunk.first, chunk.last, streamed)
-        return brought, len(chunk.good) - len(misfits)
+        return brought, len(chunk.good) - len(misfits), barred.num_rows
 
 
 @dataclass(slots=True)

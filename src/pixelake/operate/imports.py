@@ -4,7 +4,7 @@ Beside a running server or without one. What is cut short is begun again with th
 same command, and goes on behind the last line that is in the lake.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from pixelake.collect.logs import access
@@ -14,10 +14,9 @@ from pixelake.dialects.base import Dialect
 from pixelake.errors import SettingsError
 from pixelake.operate.import_logs import FOLDER, House, LogImport, abandon
 from pixelake.operate.import_report import Imported, Report, Told, as_text
-from pixelake.operate.import_rows import RowImport
+from pixelake.operate.import_rows import Held, RowImport
 from pixelake.operate.lines import Source, opened
 from pixelake.operate.snippet import fault_of_site
-from pixelake.stream.base import Partition
 
 __all__ = ["FORMATS", "House", "Imported", "Options", "Report", "abandon", "as_text", "check", "run"]
 
@@ -78,7 +77,7 @@ def run(
     options: Options,
     *,
     dialects: Sequence[Dialect],
-    streamed: Callable[[], Collection[Partition]],
+    streamed: Callable[[], Held],
     stdin: BinaryIO,
     told: Told,
 ) -> Report:
@@ -89,7 +88,7 @@ def run(
         names: of the files; ``-`` is `stdin`.
         options: how they are read.
         dialects: whose routes are pixels.
-        streamed: tells the partitions that a stream of this installation holds.
+        streamed: tells from which position on a stream of this installation holds each partition.
         stdin: what comes through a pipe; it is written down first.
         told: hears how many lines of a file are done, and how many there are.
 

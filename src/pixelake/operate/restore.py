@@ -20,9 +20,9 @@ from pixelake.disk import Flock, free, sync
 from pixelake.errors import BackupError, FolderInUse, FolderVersion
 from pixelake.operate import folder
 from pixelake.operate.depot import Depot, File, Manifest, Told, pour
+from pixelake.operate.folder import UNFINISHED
 from pixelake.warehouse.place import Place
 
-UNFINISHED: Final = ".restoring"
 VERSION: Final = "version"
 PARTS: Final = ("stream", "lake", "live", "seen", "registry", "files", "schemas", "lists")
 """What a backup may hold; anything else is none of ours."""

@@ -41,7 +41,7 @@ class Stock:
         stream: what is held.
         registry: whose salts may be overdue.
         bounds: what the stream may take.
-        clock: for what is overdue.
+        clock: for what is overdue, and for when it was looked.
     """
 
     def __init__(
@@ -53,6 +53,8 @@ class Stock:
         clock: Clock = SYSTEM,
     ) -> None:
         self._status, self._stream, self._registry, self._bounds, self._clock = status, stream, registry, bounds, clock
+        # from now on nobody has looked: it must age also if the first look fails, and each one after it
+        telemetry.gauge("pixelake_checked_timestamp_seconds").set(clock.now() / SECOND)
 
     def take(self) -> None:
         """Set all. While the lake is away the sums stand still, and what waits is what is not committed.

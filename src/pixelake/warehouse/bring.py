@@ -10,11 +10,13 @@ Left out is what is here already, among the events or the rejects; and what a
 stream of this installation is still going to bring.
 
 Lines that cannot be read are rejects of the partition that is named after the
-file. They are committed first, and taken for known when they come again.
+file. They are committed first, with the number of lines up to there, and do not
+come again.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -22,7 +24,7 @@ import pyarrow.compute as pc
 from deltalake.transaction import AddAction
 
 from pixelake.errors import LakeUnavailable
-from pixelake.stream.base import Partition
+from pixelake.stream.base import Partition, Position
 from pixelake.warehouse import place
 from pixelake.warehouse.again import IMPORTED, OUTCOMES, Done, Tables
 from pixelake.warehouse.delta import Change, DeltaWriter
@@ -45,7 +47,7 @@ class Brought(NamedTuple):
         name: of the file.
         first: the first line that these are of.
         last: the last one.
-        streamed: the partitions that a stream of this installation holds.
+        streamed: partitions of a stream of this installation, and the first position of each that it still holds.
     """
 
     table: str
@@ -54,7 +56,7 @@ class Brought(NamedTuple):
     name: str
     first: int
     last: int
-    streamed: Collection[Partition] = ()
+    streamed: Mapping[Partition, Position] = MappingProxyType({})
 
 
 def lines_done(log: DeltaLog, name: str) -> int:
@@ -76,18 +78,19 @@ def bring(tables: Tables, brought: Brought) -> Done:
     if done != brought.first - 1:
         raise LakeUnavailable("another process imports the same file", "wait for it, and start again")
     new = _expected(tables, _new(tables, brought.rows), brought.streamed)
-    unread = _new(tables, brought.unread)
+    unread = _unread(tables, brought)
+    names: Any = new["hit_id"].to_pylist()
     adds: list[AddAction] = []
     if target is tables.events:
         if unread.num_rows:
             refused = tables.rejects.add_files(unread)
-            tables.rejects.commit(Change(refused), _counts(tables.rejects, unread))
+            counts = _counts(tables.rejects, unread) | {IMPORTED + brought.name: brought.last}
+            tables.rejects.commit(Change(refused), counts)
             adds += refused
     else:
         new = pa.concat_tables([new, unread])
     added = target.add_files(new)
     target.commit(Change(added), _counts(target, new, tables.events) | {IMPORTED + brought.name: brought.last})
-    names: Any = new["hit_id"].to_pylist()
     return Done(names, [*adds, *added])
 
 
@@ -103,9 +106,21 @@ def _counts(table: DeltaWriter, rows: pa.Table, positions: DeltaWriter | None = 
     return counts
 
 
-def _expected(tables: Tables, rows: pa.Table, streamed: Collection[Partition]) -> pa.Table:
-    """Without what a stream of ours will bring: hits of its partitions above the position that is reached."""
-    floors = {partition: tables.reached.get(partition, 0) for partition in streamed}
+def _unread(tables: Tables, brought: Brought) -> pa.Table:
+    """The lines that could not be read, without those that were committed before we were cut short.
+
+    By their numbers, too: begun anew, they may be of another hour.
+    """
+    rows = brought.unread
+    if not rows.num_rows:
+        return rows
+    behind: Any = pc.greater(rows["position"], lines_done(tables.rejects.log, brought.name))
+    return _new(tables, rows.filter(behind))
+
+
+def _expected(tables: Tables, rows: pa.Table, streamed: Mapping[Partition, Position]) -> pa.Table:
+    """Without what a stream of ours will bring: hits that it holds, above the position that is reached."""
+    floors = {partition: max(tables.reached.get(partition, 0), first - 1) for partition, first in streamed.items()}
     comes: Any = above_floor(rows, floors)
     return rows.filter(pc.invert(comes.fill_null(False)))
 

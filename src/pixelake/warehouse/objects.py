@@ -11,9 +11,10 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import IO, Any, Final, Self
 
 from fsspec import AbstractFileSystem
@@ -150,12 +151,20 @@ class ObjectPath:
         Raises:
             StoreError: it is not known to be there.
         """
-        with tempfile.TemporaryFile() as file:
+        with tempfile.TemporaryFile(dir=self._bucket.scratch) as file:
             fill(file)
-            size = file.tell()
-            file.seek(0)
-            with _reported():
-                self._bucket.store.put(self._key, file)
+            return self.put(file)
+
+    def put(self, file: IO[bytes]) -> int:
+        """Make it of all that this file holds, all or nothing, durably. Returns its size in bytes.
+
+        Raises:
+            StoreError: it is not known to be there.
+        """
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        with _reported():
+            self._bucket.store.put(self._key, file)
         return size
 
     def create(self, data: bytes) -> bool:
@@ -244,12 +253,19 @@ class ObjectPath:
 class Bucket:
     """An S3 bucket, as the environment says how to reach it. Asks nothing before it is used.
 
+    Args:
+        name: of it.
+        environment: the variables.
+        spool: a folder for what is just being written, made if its parent is there. Else the system's for temporary
+            files, which on many machines is memory.
+
     Raises:
         StoreError: the name or the environment is not usable.
     """
 
-    def __init__(self, name: str, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str] = os.environ, spool: Path | None = None) -> None:
         self.name = name
+        self._spool = spool
         self.region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
         endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
         self.plain = endpoint.startswith("http://")
@@ -259,6 +275,15 @@ class Bucket:
             "retry_config": {"max_retries": RETRIES},
         }
 
+    @property
+    def scratch(self) -> Path | None:
+        """The folder for what is just being written; None: the system's."""
+        if self._spool:
+            with suppress(OSError):
+                self._spool.mkdir(mode=0o700, exist_ok=True)
+                return self._spool
+        return None
+
     @cached_property
     def store(self) -> Any:
         """The client."""
@@ -266,9 +291,9 @@ class Bucket:
             return S3Store(self.name, **self.arguments)
 
 
-def lake(bucket: str, prefix: str) -> ObjectPath:
-    """The folder `prefix` of a bucket."""
-    return ObjectPath(Bucket(bucket), prefix.strip("/"))
+def lake(bucket: str, prefix: str, spool: Path | None = None) -> ObjectPath:
+    """The folder `prefix` of a bucket. `spool`: see `Bucket`."""
+    return ObjectPath(Bucket(bucket, spool=spool), prefix.strip("/"))
 
 
 class Files(AbstractFileSystem):  # type: ignore[misc] # it has no types

@@ -71,6 +71,10 @@ class Remote(Protocol):
         """Make it of what `fill` writes, all or nothing, durably. Returns its size in bytes."""
         ...
 
+    def put(self, file: IO[bytes]) -> int:
+        """Make it of all that this file holds, all or nothing, durably. Returns its size in bytes."""
+        ...
+
     def create(self, data: bytes) -> bool:
         """Make it of this, all or nothing, durably; False if it is there already, whosever it is."""
         ...
