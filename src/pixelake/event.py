@@ -135,8 +135,8 @@ Made from `src/pixelake/event.py`:
 `python -c 'from pixelake import event; print(event.as_markdown(), end="")' > docs/columns.md`.
 
 Those in bold are never null. A column is never renamed, retyped or taken away; new ones come at the end of their group
-and are null in older files. `year`, `month` and `day` are the folders of the files, mostly `hour`, too: who asks for some
-days or hours opens only theirs. What is no event has [columns of its own](rejects.md).
+and are null in older files. `year`, `month` and `day` are the folders of the files, mostly `hour`, too: who asks for
+some days or hours opens only theirs. What is no event has [columns of its own](rejects.md).
 
 | column | type | unit | meaning |
 |---|---|---|---|

@@ -95,8 +95,8 @@ METRICS: Final = {
         ),
         Metric(
             "pixelake_checked_timestamp_seconds",
-            "When the figures below were last taken, once a minute (Unix time), or else when the consumer began; they stand"
-            " still if they cannot be",
+            "When the figures below were last taken, once a minute (Unix time), or else when the consumer began; they"
+            " stand still if they cannot be",
             over="max",
         ),
         Metric("pixelake_sums_off", "1 if one of both sums of `pixelake status` does not hold, else 0", over="max"),
