@@ -13,6 +13,7 @@ method and results.
 
 import argparse
 import multiprocessing
+import signal
 import subprocess
 import sys
 import tempfile
@@ -236,14 +237,21 @@ def _read(folder: Path, begun: "Synchronized[int]", done: "Synchronized[int]", s
     told.send(checks)
 
 
+def _read_on(*arguments: Any) -> None:
+    """The same, whatever Ctrl-C does to the others of its group."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _read(*arguments)
+
+
 def month(folder: Path, options: argparse.Namespace) -> None:
     """So many days of a commit every five seconds."""
     context = multiprocessing.get_context("spawn")
     begun, done, stop = context.Value("q", 0), context.Value("q", 0), context.Event()
     told, telling = context.Pipe(duplex=False)
     with _kept(folder, START) as kept:
-        reader = context.Process(target=_read, args=(kept.folder, begun, done, stop, telling))
+        reader = context.Process(target=_read_on, args=(kept.folder, begun, done, stop, telling))
         reader.start()
+        telling.close()  # so that its death is the end of what it tells
         began, commits = time.perf_counter(), round(options.days * DAY / WINDOW)
         with suppress(KeyboardInterrupt):  # what is there by then is reported
             for number in range(commits):
