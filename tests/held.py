@@ -24,7 +24,7 @@ def everything(data: Path) -> Iterator[tuple[Path, bytes]]:
             yield path, gzip.decompress(found)
         for at in _all(found, b"\x28\xb5\x2f\xfd"):
             try:
-                unpacked = zstandard.ZstdDecompressor().decompressobj().decompress(found[at:])
+                unpacked = zstandard.ZstdDecompressor().stream_reader(memoryview(found)[at:]).read()  # one frame
             except zstandard.ZstdError:
                 continue
             yield path, unpacked

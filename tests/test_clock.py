@@ -198,9 +198,12 @@ def test_a_segment_is_as_old_as_it_is(tmp_path: Path) -> None:
 
     asyncio.run(fill())
     reader = SqliteReader(tmp_path, "g", clock=clock)
-    batch = reader.read(10, 0.5)
-    assert batch is not None
-    assert list(batch.positions) == [1, 2, 3, 4, 5]
+    read: list[int] = []
+    while len(read) < 6:  # where a batch ends is the reader's affair
+        batch = reader.read(10, 30.0)
+        assert batch is not None
+        read += batch.positions
+    assert read == [1, 2, 3, 4, 5, 6]
     reader.close()
 
 

@@ -32,12 +32,6 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
     return status, told.out, told.err
 
 
-@pytest.fixture(autouse=True)
-def _as_nice_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command lowers its priority; this process goes on."""
-    monkeypatch.setattr("os.nice", lambda _: 0)
-
-
 def test_there_and_back(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Texts for people, JSON for programs; the restored folder answers."""
     place = tmp_path / "backups"

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -246,6 +246,9 @@ def test_places_that_cannot_be(house: Installation, place: Path, tmp_path: Path)
     newer = tmp_path / "newer"
     newer.mkdir()
     (newer / depots.MARKER).write_text("2\n")
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / depots.MARKER).write_text("9" * 5_000)
     cases = {
         house.data / "backups": "inside",
         house.data: "inside",
@@ -253,6 +256,7 @@ def test_places_that_cannot_be(house: Installation, place: Path, tmp_path: Path)
         tmp_path / "file": "no folder",
         strange: "letter.txt",
         newer: "newer version",
+        damaged: "is damaged",
     }
     for path, why in cases.items():
         with pytest.raises(BackupError, match=why):
@@ -261,6 +265,8 @@ def test_places_that_cannot_be(house: Installation, place: Path, tmp_path: Path)
     assert not (house.data / "backups").exists()
     with pytest.raises(SettingsError):
         build.backup(house.settings, "ftp://x/y", silent)
+    with pytest.raises(SettingsError):  # it would be the folder that one happens to stand in
+        build.backup(house.settings, "", silent)
 
 
 def test_two_at_once(house: Installation, place: Path) -> None:
@@ -538,6 +544,72 @@ def test_erased_people_do_not_come_back(house: Installation, place: Path, tmp_pa
     assert again.rows() == [number for number in range(20) if number % 7 != 3]
     assert again.status().removed == 3
     assert (tmp_path / "new" / "registry" / "erasures.jsonl").exists()
+
+
+def test_who_came_back_after_an_erasure_stays(house: Installation, place: Path, tmp_path: Path) -> None:
+    """What a backup holds of somebody who was erased before it was begun came later, and is whole after a restore."""
+    from pixelake.operate.person import Person
+
+    house.settle()
+    first = back_up(house, place)
+    build.erase(house.settings, Person("user", "u3"), lambda *_: None)
+    house.send([24])
+    house.settle()
+    house.send([31])
+    back_up(house, place)
+    left = [number for number in range(20) if number % 7 != 3]
+    assert build.restore(Settings(data=tmp_path / "newer"), str(place), silent).erasures == 0
+    newer = Installation(tmp_path / "newer")
+    newer.settle()
+    assert newer.rows() == [*left, 24, 31]
+    assert build.restore(Settings(data=tmp_path / "older"), str(place), silent, first.stamp).erasures == 1
+    older = Installation(tmp_path / "older")
+    older.settle()
+    assert older.rows() == left
+
+
+def test_an_erasure_while_it_copies(
+    house: Installation, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is done before the registry is copied, and behind the rest, is done again: what was copied has them."""
+    from pixelake.operate.person import Person
+
+    house.settle()
+    registry = backups._registry
+    back_up(house, place)  # so that the place is known
+    monkeypatch.setattr(backups.vacuum, "hold", lambda _: nullcontext())  # as in a bucket
+
+    def erased(copier: copies.Copier, parts: backups.Parts) -> None:
+        build.erase(house.settings, Person("user", "u3"), lambda *_: None)
+        registry(copier, parts)
+
+    monkeypatch.setattr(backups, "_registry", erased)
+    back_up(house, place)
+    assert build.restore(Settings(data=tmp_path / "new"), str(place), silent).erasures == 1
+    again = Installation(tmp_path / "new")
+    again.settle()
+    assert again.rows() == [number for number in range(20) if number % 7 != 3]
+
+
+def test_a_name_that_is_no_text(house: Installation, place: Path) -> None:
+    """No manifest can hold it: it is told which one, and no backup is made that would lack it."""
+    lists = house.data / "lists"
+    lists.mkdir()
+    for name in (b"\xff.txt", b"a\nb.txt"):
+        strange = lists / os.fsdecode(name)
+        strange.write_text("")
+        with pytest.raises(BackupError, match="has the name"):
+            back_up(house, place)
+        strange.unlink()
+    assert not list(place.glob("*.json"))
+
+
+def test_a_name_that_is_no_moment(house: Installation, place: Path) -> None:
+    """A file that only looks like a backup is none."""
+    done = back_up(house, place)
+    (place / "20269999T999999Z.json").write_text("{}")
+    assert build.backups(str(place)) == [done.stamp]
+    assert back_up(house, place).stamp > done.stamp
 
 
 def test_a_database_is_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

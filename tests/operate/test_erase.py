@@ -6,22 +6,30 @@ import random
 import socket
 import string
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from deltalake.transaction import AddAction
 
 from pixelake import build
 from pixelake.cli import run
-from pixelake.operate import folder
+from pixelake.clock import SYSTEM
+from pixelake.disk import Flock
+from pixelake.operate import erase_lake, folder
 from pixelake.operate.erase_scan import scan
 from pixelake.operate.person import Person
 from pixelake.settings import Settings
+from pixelake.warehouse import compact as compaction
+from pixelake.warehouse import durable, objects
+from pixelake.warehouse.compact import Job
+from pixelake.warehouse.delta import Change, DeltaWriter
+from pixelake.warehouse.lake import Lake
 from tests.crash.campaign import Server, settle
 from tests.crash.test_restore import send
 from tests.held import holding, ways
@@ -223,6 +231,70 @@ def test_a_lake_in_a_bucket(tmp_path: Path, seaweedfs: Bucket, monkeypatch: pyte
     assert any("older versions" in line for line in proof.remains)
     found = build.lake_reader(settings).sums()
     assert (found.holds, found.in_lake, found.removed) == (True, 1, 3)
+
+
+@pytest.mark.parametrize("where", ["disk", "bucket"])
+def test_a_compaction_beside_it_brings_nothing_back(
+    where: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has read the rows before and would commit them after is refused, and removes what it wrote."""
+    bucket = ""
+    if where == "bucket":
+        server: Bucket = request.getfixturevalue("seaweedfs")
+        reached(monkeypatch, server.environment)
+        bucket = f"s3://{server.bucket()}/a/lake"
+    settings, person = Settings(data=tmp_path / "data", lake=bucket), Person("user", random_id())
+    lake, real = build.lake(settings), compaction.pack
+    for at in (1, 3, 5):
+        lake.write(outcome([event("a", at, user_id=person.id), event("a", at + 1)]))
+    kept: list[bytes] = []
+
+    def late(file: IO[bytes]) -> None:
+        file.write(kept[0])
+
+    def pack(table: DeltaWriter, job: Job) -> Sequence[AddAction]:
+        (made,) = real(table, job)
+        kept.append((lake.place / "events" / made.path).read_bytes())
+        assert build.erase(settings, person, lambda *_: None).is_clean  # but for what is written a moment later:
+        durable.write(lake.place / "events" / made.path, late)
+        return [made]
+
+    monkeypatch.setattr(compaction, "pack", pack)
+    assert [lake.compact(todo).files_after for todo in lake.plan()] == [0]
+    assert scan([settings.data, lake.place], person).found == []
+    assert build.lake_reader(settings).sums().in_lake == 3
+
+
+def test_what_others_are_writing_into_a_bucket_stays(seaweedfs: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object that was made since the erasure began may be committed any moment; what is older nobody commits."""
+    reached(monkeypatch, seaweedfs.environment)
+    lake, person = Lake(objects.lake(seaweedfs.bucket(), "a/lake")), Person("user", random_id())
+    rows = outcome([event("a", 1, user_id=person.id)]).events
+    writer = DeltaWriter(lake.place / "events", rows.schema, SYSTEM)
+    (made,) = writer.add_files(rows)
+    assert erase_lake.leftovers(lake, person, set(), lambda _: (), since=3_600)[0].removed == 0
+    writer.commit(Change([made]), {})
+    assert erase_lake.leftovers(lake, person, set(), lambda _: ())[0].removed == 0
+    assert len(writer.log.files) == 1
+    writer.add_files(rows)
+    assert erase_lake.leftovers(lake, person, set(), lambda _: ())[0].removed == 1
+    assert pq.ParquetFile((lake.place / "events" / made.path).open()).metadata.num_rows == 1
+
+
+def test_what_a_killed_query_left_goes(tmp_path: Path) -> None:
+    """Rows that a database has put on the disk, in a form of its own, are removed; those of one that runs stay."""
+    settings = Settings(data=tmp_path / "data")
+    with folder.occupied(settings.data, folder.ROLES):
+        pass
+    left, running = (settings.data / "spill" / f"pixelake-sql-{name}" for name in ("left", "running"))
+    for each in (left, running):
+        each.mkdir(parents=True)
+        (each / "lock").touch()
+    lock = Flock(running / "lock")
+    assert lock.acquire()
+    assert build.erase(settings, Person("user", random_id()), lambda *_: None).is_clean
+    assert (left.exists(), running.exists()) == (False, True)
+    lock.release()
 
 
 @pytest.mark.parametrize(

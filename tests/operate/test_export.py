@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +15,11 @@ import pytest
 from pixelake.errors import LakeUnavailable, SourceError
 from pixelake.operate import export as exporting
 from pixelake.operate.export import FORMATS, Wanted, as_text, export, export_to
+from pixelake.warehouse import swap
 from pixelake.warehouse import walk as walking
+from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.standing import Rows
+from pixelake.warehouse.swap import Exchange, Staging
 from pixelake.warehouse.walk import Select
 from tests.operate.importing import Place
 from tests.warehouse.outcomes import START, event, outcome, reject
@@ -122,3 +128,50 @@ def test_what_is_written_meanwhile_is_of_the_next_version(place: Place, monkeypa
 
     monkeypatch.setattr(walking.place, "scan", and_meanwhile)
     assert len(written(place, "ndjson").splitlines()) == 2
+
+
+def test_a_pipe_stays_a_pipe_and_a_link_a_link(place: Place, tmp_path: Path) -> None:
+    """What is no file is written as it goes; of a link the file behind it is made."""
+    place.lake.write(outcome([event("p", 1)]))
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "elsewhere.ndjson"
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    heard: list[bytes] = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
+    reader.start()
+    export_to(place.folder / "lake", Wanted(), pipe)
+    reader.join()
+    export_to(place.folder / "lake", Wanted(), link)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert heard == [target.read_bytes()] == [written(place, "ndjson")]
+
+
+def test_rejects_while_a_replay_has_been_cut_short(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their table is not what it will be: it is said who ends that, and nothing wrong is written."""
+    monkeypatch.setattr(exporting, "PAUSES", (0.0,))
+    rejects = [reject("p", 1), reject("p", 2)]
+    place.lake.write(outcome([], rejects))
+    change = outcome([event("p", 1)])
+
+    def judge(staging: Staging) -> None:
+        gone = staging.standing.rows("p", 1, 1)
+        staging.put(Exchange("p", gone, Rows(change.events, change.rejects), 0))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(swap, "settle", killed)
+        with pytest.raises(LakeUnavailable, match="killed"):
+            place.lake.swap(judge)
+    with pytest.raises(LakeUnavailable, match="cut short"):
+        written(place, "ndjson", "rejects")
+    assert len(written(place, "ndjson").splitlines()) == 1
+    Lake(place.folder / "lake")
+    (line,) = written(place, "ndjson", "rejects").splitlines()
+    assert json.loads(line)["hit_id"] == "p-2"
+
+
+def killed(_events: object, _rejects: object, ready: object = None) -> tuple[()]:
+    """What settles nothing, and dies behind the commit of a swap."""
+    if ready is None:
+        return ()
+    raise LakeUnavailable("killed", "none")

@@ -2,17 +2,22 @@
 
 import io
 import json
+import os
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
 from pixelake.cli import run
 from pixelake.dialects.native import Native
+from pixelake.errors import SourceError
+from pixelake.operate import export_person as exporting
 from pixelake.operate import folder
 from pixelake.operate.export import Wanted
 from pixelake.operate.export_person import export, export_to
 from pixelake.operate.person import Person
 from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.walk import Select
 from tests.warehouse.outcomes import event, outcome, reject
 
 NAME = "Zq7-secret-person"
@@ -78,3 +83,31 @@ def test_the_command(lake: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> 
     lines = capsysbinary.readouterr().out.splitlines()
     assert [json.loads(line)["hit_id"] for line in lines] == ["a-1", "a-2"]
     assert run(["export", "--user", "a", "--visitor", "b", "--data", str(data)]) == 2
+
+
+def test_it_is_for_its_owner_from_its_first_byte_on(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while it is written."""
+    modes = []
+
+    def written(slices: Any, _schema: Any, _form: str, out: BinaryIO) -> int:
+        modes.append(os.fstat(out.fileno()).st_mode & 0o777)
+        return len(list(slices))
+
+    monkeypatch.setattr(exporting, "write", written)
+    export_to(lake, Person("user", NAME), Wanted(), tmp_path / "x", lambda *_: None, lambda _: Native({}))
+    assert modes == [0o600]
+
+
+def test_rejects_are_of_no_site(lake: Path) -> None:
+    """It is said."""
+    with pytest.raises(SourceError, match="no column site"):
+        export(
+            lake,
+            Person("user", NAME),
+            Wanted("rejects", select=Select(site="a")),
+            io.BytesIO(),
+            lambda *_: None,
+            lambda _: Native({}),
+        )

@@ -2,15 +2,16 @@
 
 import os
 import shutil
-from io import StringIO
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 
+from pixelake import build
 from pixelake.errors import DataFolderError, FolderInUse, FolderVersion, LakeUnavailable
 from pixelake.operate import folder
 from pixelake.operate.folder import ROLES, VERSION, begun, existing, occupied
+from pixelake.settings import Settings
 from pixelake.testing import FakeClock
 from pixelake.warehouse.query import Lakehouse
 from tests.warehouse.golden import GOLDEN, lake_of
@@ -81,9 +82,10 @@ def test_an_older_folder_without_a_way(tmp_path: Path) -> None:
     assert (tmp_path / "version").read_text() == "0\n"
 
 
-def test_a_damaged_version(tmp_path: Path) -> None:
-    """A version that is no number is refused, with what to do."""
-    (tmp_path / "version").write_bytes(b"\xff\x00")
+@pytest.mark.parametrize("said", [b"\xff\x00", b"9" * 5_000], ids=["no number", "too long"])
+def test_a_damaged_version(tmp_path: Path, said: bytes) -> None:
+    """A version that is no number, or none that can be, is refused, with what to do."""
+    (tmp_path / "version").write_bytes(said)
     with pytest.raises(DataFolderError, match="damaged"):
         existing(tmp_path)
 
@@ -96,6 +98,16 @@ def test_somebody_elses_folder(tmp_path: Path) -> None:
     with pytest.raises(DataFolderError, match=r"thesis\.odt"):
         existing(tmp_path)
     assert _names(tmp_path) == {"thesis.odt"}
+
+
+def test_a_restore_cut_short(tmp_path: Path) -> None:
+    """Nobody takes what it has left for a data folder, and is told what to do."""
+    (tmp_path / ".restoring" / "stream").mkdir(parents=True)
+    with pytest.raises(DataFolderError, match="was cut short") as caught, occupied(tmp_path, ROLES):
+        pass
+    assert "pixelake restore" in caught.value.hint
+    with pytest.raises(DataFolderError, match="was cut short"):
+        existing(tmp_path)
 
 
 def test_a_start_cut_short(tmp_path: Path) -> None:
@@ -147,36 +159,34 @@ def test_a_command_that_writes_first(tmp_path: Path) -> None:
         begun(tmp_path / "none")
 
 
-def test_the_lake_of_an_older_folder_is_brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of data version 3: its rows are as they were, the hour is a column now, and who watches sees how far."""
+def test_the_lake_of_an_older_folder_is_brought_up_by_its_first_writer(tmp_path: Path) -> None:
+    """A folder of data version 3: until then it is only read; its rows are as they were, the hour is a column then."""
     lake_of(GOLDEN / "v1", tmp_path / "lake")
     (tmp_path / "version").write_text("3\n")
     with Lakehouse(tmp_path / "lake") as house:
         rows = house.ask("select * from events order by hit_id").to_pylist()
-    terminal = StringIO()
-    monkeypatch.setattr(terminal, "isatty", lambda: True)
-    monkeypatch.setattr("sys.stderr", terminal)
     with occupied(tmp_path, ROLES):
         assert (tmp_path / "version").read_text() == f"{VERSION}\n"
-    assert "6 of 6 files\n" in terminal.getvalue()
+        assert DeltaTable(str(tmp_path / "lake" / "events")).metadata().partition_columns[-1] == "hour"
+        build.lake(Settings(data=tmp_path))
     with Lakehouse(tmp_path / "lake") as house:
         assert house.ask("select * from events order by hit_id").to_pylist() == rows
     assert DeltaTable(str(tmp_path / "lake" / "events")).metadata().partition_columns == ["year", "month", "day"]
 
 
-def test_an_older_folder_without_room_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the lake cannot be brought up, the folder keeps its version, and the next start tries again."""
+def test_a_lake_that_cannot_be_brought_up_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room nothing has changed, the folder can be taken, and the next who opens the lake tries again."""
     lake_of(GOLDEN / "v1", tmp_path / "lake")
     (tmp_path / "version").write_text("3\n")
-    with monkeypatch.context() as patch:
-        usage = shutil.disk_usage(tmp_path)._replace(free=0)
-        patch.setattr(shutil, "disk_usage", lambda _: usage)
-        with pytest.raises(LakeUnavailable, match="must be free"), occupied(tmp_path, ROLES):
-            pass
-    assert (tmp_path / "version").read_text() == "3\n"
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
     with occupied(tmp_path, ROLES):
-        pass
-    assert existing(tmp_path) == tmp_path
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda _: usage)
+            with pytest.raises(LakeUnavailable, match="must be free"):
+                build.lake(Settings(data=tmp_path))
+        assert DeltaTable(str(tmp_path / "lake" / "events")).metadata().partition_columns[-1] == "hour"
+        build.lake(Settings(data=tmp_path))
+    assert DeltaTable(str(tmp_path / "lake" / "events")).metadata().partition_columns[-1] == "day"
 
 
 def test_an_older_folder_without_a_lake(tmp_path: Path) -> None:

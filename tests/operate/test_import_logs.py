@@ -12,9 +12,12 @@ from pixelake.errors import LakeUnavailable, SourceError
 from pixelake.operate import import_logs
 from pixelake.operate.import_logs import abandon
 from pixelake.operate.lines import Source
+from pixelake.testing import FakeClock
 from pixelake.transform.raw import read
+from pixelake.warehouse import delta
 from pixelake.warehouse.base import Outcome
 from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.query import Lakehouse
 from tests.operate.importing import NOW, Place, log_line
 
 SHOP = {"form": "combined", "site": "shop.example"}
@@ -98,12 +101,12 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._lake, name)
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: Outcome, *, coarse: bool = False) -> None:
         """See `Lake`."""
         self.calls += 1
         how = self._failures.get(self.calls)
         if how != "before":
-            self._lake.write(outcome)
+            self._lake.write(outcome, coarse=coarse)
         if how:
             raise LakeUnavailable("the disk is full", "make room")
 
@@ -156,7 +159,7 @@ def test_an_import_that_is_given_up(place: Place, tmp_path: Path) -> None:
     assert len(place.registry.secrets("import/")) == 1
     assert abandon(place.registry, place.folder) == 1
     assert place.registry.secrets("import/") == []
-    assert not (place.folder / "import").exists()
+    assert not list((place.folder / "import").iterdir())
     place.take(log, **SHOP)
     assert place.table().num_rows == 10
     assert len({row["visitor_id"] for row in place.rows()}) == 2
@@ -208,12 +211,39 @@ def test_an_empty_log(place: Place, tmp_path: Path) -> None:
     assert (found.lines, found.events) == (0, 0)
 
 
-def test_many_hours_are_several_commits(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("few", "files"), [(24, 3), (23, 2 * 24 + 1)])
+def test_a_quiet_day_is_one_file(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int, files: int
+) -> None:
+    """Of a day with more rows each hour is one."""
+    monkeypatch.setattr(delta, "QUIET_ROWS", few)
+    place.take(write(tmp_path, [log_line(n * 3_600) for n in range(50)]), **SHOP)
+    assert [row["position"] for row in place.rows()] == [*range(1, 51)]
+    assert added(place) == [files]
+    with Lakehouse(place.folder / "lake") as house:
+        found = house.sql("select count(*) from events where day = '02' and hour = '07'").to_pydict()
+    assert list(found.values()) == [[1]]
+
+
+def test_many_days_are_several_commits(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever else writes does not wait for thousands of files."""
-    place.take(write(tmp_path, [log_line(n * 3_600) for n in range(200)]), **SHOP)
-    assert place.table().num_rows == 200
-    sizes = [
-        len([line for line in path.read_bytes().splitlines() if b'"add"' in line])
-        for path in sorted((place.folder / "lake/events/_delta_log").glob("*.json"))
-    ]
-    assert max(sizes) == import_logs.CHUNK_HOURS
+    monkeypatch.setattr(import_logs, "CHUNK_DAYS", 4)
+    place.take(write(tmp_path, [log_line(n * 43_200) for n in range(20)]), **SHOP)
+    assert place.table().num_rows == 20
+    assert added(place) == [4, 4, 4, 1]
+
+
+def added(place: Place) -> list[int]:
+    """How many files of events each commit brought, if any."""
+    logs = sorted((place.folder / "lake/events/_delta_log").glob("*.json"))
+    sizes = [len([line for line in path.read_bytes().splitlines() if b'"add"' in line]) for path in logs]
+    return [size for size in sizes if size]
+
+
+def test_a_day_that_is_not_over_has_its_hours(tmp_path: Path) -> None:
+    """What comes in meanwhile joins them."""
+    place = Place(tmp_path)
+    lake = Lake(tmp_path / "lake", FakeClock(NOW - 30 * 86_400 * 1_000_000 + 3_600_000_000))  # 01:00 on 2026-10-02
+    place.take(write(tmp_path, [log_line(n * 3_600) for n in range(24)]), lake=lake, **SHOP)
+    assert len(list((tmp_path / "lake/events").rglob("hour=*/*.parquet"))) == 24
+    place.registry.close()

@@ -270,3 +270,66 @@ def test_two_processes_at_one_file(places: tuple[Place, Place], monkeypatch: pyt
     with pytest.raises(LakeUnavailable, match="another process"):
         there.take(path, **ROWS)
     assert there.table().num_rows == 4
+
+
+def test_what_our_stream_has_forgotten_comes(places: tuple[Place, Place]) -> None:
+    """A lake that was lost: of its stream's partition the export brings what the stream does not hold any more."""
+    here, there = places
+    here.lake.write(outcome([event("p", n) for n in range(1, 6)]))
+    (found,) = there.take(_exported(here, "events"), **ROWS, streamed={"p": 4})
+    assert (found.events, found.known) == (3, 2)
+    there.lake.write(outcome([event("p", n) for n in range(4, 6)]))
+    assert there.table().equals(here.table())
+
+
+def test_rejects_are_told_once(places: tuple[Place, Place]) -> None:
+    """Those that were brought and the lines that could not be read add up to the lines."""
+    here, there = places
+    here.lake.write(outcome([], odd_rejects()))
+    path = _exported(here, "rejects")
+    path.write_bytes(path.read_bytes() + b'{"hit_id":"x"}\n')
+    (found,) = there.take(path, **ROWS)
+    assert (found.lines, found.rejects, found.known) == (4, 4, 0)
+    assert there.table("rejects").num_rows == 4
+
+
+def test_unreadable_lines_alone_in_a_commit_that_was_cut_short(
+    places: tuple[Place, Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun anew they are near no row, so of another hour; and come once all the same."""
+    monkeypatch.setattr(import_rows, "CHUNK_LINES", 2)
+    here, there = places
+    here.lake.write(outcome([event("p", n) for n in range(1, 3)]))
+    path = _exported(here, "events")
+    path.write_bytes(path.read_bytes() + b"{\n[]\n")
+    events = there.lake._events
+    commit, commits = events.commit, 0
+
+    def dying(*arguments: Any) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == 2:
+            raise LakeUnavailable("killed", "none")
+        commit(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "commit", dying)
+        with pytest.raises(LakeUnavailable):
+            there.take(path, **ROWS)
+    there.take(path, **ROWS)
+    assert [row["position"] for row in there.rows("rejects")] == [3, 4]
+
+
+@pytest.mark.parametrize("name", ["received_at", "sent_at"])
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00"])
+def test_times_beyond_the_calendar(places: tuple[Place, Place], name: str, time: str) -> None:
+    """By their offset: a reject, and what follows comes."""
+    here, there = places
+    here.lake.write(outcome([event("p", 1), event("p", 2)]))
+    path = _exported(here, "events")
+    rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+    rows[0] |= {name: time, "year": None, "month": None, "day": None, "hour": None}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (found,) = there.take(path, **ROWS)
+    assert (found.events, found.rejects) == (1, 1)
+    assert there.table().num_rows == 1

@@ -58,6 +58,7 @@ def test_others_are_not_found(name: str, other: str) -> None:
         ("?u=12345678&", True),
         ("%3D12345678", True),
         ("%3312345678", True),
+        (r"a=1\u002612345678", True),
         ("9912345678", False),
         ("123456789", False),
         ("a12345678b", True),

@@ -1,5 +1,6 @@
 """Tests of `pixelake.operate.render`."""
 
+import csv
 import io
 import json
 from datetime import UTC, datetime
@@ -37,6 +38,14 @@ def test_csv() -> None:
         'shop,3,1.500000,2026-02-10T21:00:00.000005Z,"{""a"":[""1"",""2""]}",true\n'
         ",12,,2026-02-10T21:00:00.000005Z,{},\n"
     )
+
+
+def test_csv_of_what_ends_a_line() -> None:
+    """A lone CR stands in quotes, which Python's `csv` leaves out; a row of one empty value is a row."""
+    rows = pa.table({"a": ["x\ry", "x\ny", None, 'q"', ""]})
+    told = _rendered(rows, "csv")
+    assert told == 'a\n"x\ry"\n"x\ny"\n""\n"q"""\n""\n'
+    assert [row["a"] for row in csv.DictReader(io.StringIO(told, newline=""))] == ["x\ry", "x\ny", "", 'q"', ""]
 
 
 def test_json() -> None:

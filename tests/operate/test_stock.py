@@ -111,15 +111,21 @@ def test_losses(tmp_path: Path, registry: SqliteRegistry) -> None:
 
 
 def test_the_lake_is_away(tmp_path: Path, registry: SqliteRegistry) -> None:
-    """What waits is told by the stream alone; that nobody has seen the sums is told by a time that stands still."""
+    """What waits is told by the stream alone; that nobody has seen the sums is told by a time that stands still.
+
+    Also if nobody ever has: without that time there would be nothing to alert on.
+    """
 
     def away() -> Status:
         raise LakeUnavailable("away")
 
+    later = FakeClock(CLOCK.now())
+    stock = _stock(tmp_path, registry, away, later)
+    later.advance(600)
     with pytest.raises(LakeUnavailable):
-        _stock(tmp_path, registry, away).take()
-    assert (_shown("unsettled_hits"), _shown("lag_seconds")) == (5, 40.0)
-    assert _shown("checked_timestamp_seconds") == 0
+        stock.take()
+    assert (_shown("unsettled_hits"), _shown("lag_seconds")) == (5, 640.0)
+    assert _shown("checked_timestamp_seconds") == CLOCK.now() / SECOND
 
 
 def test_salts_overdue(tmp_path: Path, registry: SqliteRegistry) -> None:

@@ -267,3 +267,15 @@ def test_what_is_meant_is_forgotten(path: Path) -> None:
     assert f"from {name}".encode() not in everything(path)
     assert f"{name}.example".encode() not in everything(path)
     assert registry.forget(lambda texts: [name in text for text in texts]) == 0
+
+
+def test_words_of_the_program_are_nobodys(path: Path) -> None:
+    """Somebody who is called like a policy, a zone or a task takes none along."""
+    registry = SqliteRegistry(path, clock=FakeClock())
+    registry.set_policy("shop.example", "anonymous")
+    registry.set_zone("shop.example", "Europe/Berlin")
+    registry.begin_task("compact", 1)
+    for name in ("anonymous", "Europe/Berlin", "compact"):
+        assert registry.forget(lambda texts, name=name: [name in text for text in texts]) == 0  # type: ignore[misc]
+    assert registry.snapshot().policies["shop.example"][0][1] == "anonymous"
+    assert registry.forget(lambda texts: ["shop.example" in text for text in texts]) == 2

@@ -8,12 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pixelake.errors import StreamError, StreamUnavailable
-from pixelake.hit import Hit
+from pixelake.hit import Codec, Hit
 from pixelake.stream import segment
 from pixelake.stream.partition import OwnPartition
 from pixelake.stream.sqlite import SqliteWriter
@@ -130,6 +131,24 @@ def test_unsettled_hits_are_never_forgotten(folder: Path) -> None:
     assert numbers(drain(SqliteReader(folder, "g"))) == [2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("empty", [(11,), (11, 21)])
+def test_empty_segments_behind_what_was_removed(folder: Path, empty: tuple[int, ...]) -> None:
+    """Whoever begins before the gap finds nothing, at once, and the hits that come later."""
+    append(SqliteWriter(folder), hits(0, 10))
+    [partition] = segment.partitions(folder)
+    for path in segment.segments(partition):
+        segment.unlink(path)
+    for first in empty:
+        last = segment.create(partition, partition.name, first)
+    reader = SqliteReader(folder, "g")
+    assert drain(reader) == []
+    with closing(sqlite3.connect(last)) as database, database:
+        group = hits(0, 2)
+        row = (empty[-1], empty[-1] + 1, group[0].received_at, Codec().encode(group))
+        database.execute(segment.INSERT, row)
+    assert numbers(drain(SqliteReader(folder, "other"))) == [0, 1]
+
+
 def test_another_group_holds_what_it_has_not_settled(folder: Path) -> None:
     """Retention waits for the slowest group that reads here."""
     hands = Hands()
@@ -159,7 +178,7 @@ def test_a_restored_copy_is_drained_and_never_continued(folder: Path) -> None:
 
 KILLED = """
 import asyncio, os, sys, pathlib
-from pixelake.hit import Hit
+from pixelake.hit import Codec, Hit
 from pixelake.stream.sqlite import SqliteWriter
 async def main():
     writer = SqliteWriter(pathlib.Path(sys.argv[1]), segment_bytes=20_000)

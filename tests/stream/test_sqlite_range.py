@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pixelake.errors import StreamError
-from pixelake.hit import Hit
+from pixelake.hit import PARTLY_ERASED, Hit
 from pixelake.stream import segment, sqlite_range
 from pixelake.stream.base import Position
 from pixelake.stream.sqlite import SqliteWriter
@@ -70,6 +71,13 @@ def test_over_segments_and_batches(folder: Path, monkeypatch: pytest.MonkeyPatch
     for name in {batch.partition for batch in batches}:
         positions = [at for batch in batches if batch.partition == name for at in batch.positions]
         assert positions == list(range(1, len(positions) + 1))
+
+
+def test_what_is_erased(folder: Path) -> None:
+    """A hit of which only its time is left is passed over; one that others are told of, too, is not."""
+    partly = msgspec.structs.replace(received(2)[0], source="http" + PARTLY_ERASED)
+    append(SqliteWriter(folder), [*received(0), received(1)[0].erased(), partly], close=True)
+    assert list(there(folder).values()) == [[(1, 0), (3, 2)]]
 
 
 def test_beside_an_owner_and_a_reader(folder: Path) -> None:

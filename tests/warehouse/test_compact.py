@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,14 +16,15 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from deltalake.transaction import AddAction
 
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.errors import LakeUnavailable
 from pixelake.operate.compaction import as_text, compact
 from pixelake.testing import FakeClock
 from pixelake.warehouse import compact as compaction
-from pixelake.warehouse.compact import LIMITS, Limits, Packed
-from pixelake.warehouse.delta import DeltaWriter
+from pixelake.warehouse.compact import LIMITS, Job, Limits, Packed
+from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import DeltaLog, parse_entry
 from pixelake.warehouse.lake import Lake, LakeReader
 from pixelake.warehouse.place import Place
@@ -71,6 +72,12 @@ def all_rows(lake: Place) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Every row of both tables, with all columns."""
     query = "select * from {} order by partition, position, hit_id"
     return ask(lake, query.format("events")), ask(lake, query.format("rejects"))
+
+
+def data_files(lake: Place) -> set[str]:
+    """Every data file that is there, of the lake or not."""
+    names = lake.sizes() if not isinstance(lake, Path) else {p.relative_to(lake).as_posix() for p in lake.rglob("*")}
+    return {name for name in names if ".parquet" in name and "_delta_log" not in name}
 
 
 def compact_all(lake: Place, clock: Clock = SYSTEM) -> list[Packed]:
@@ -341,10 +348,58 @@ def test_taken_by_somebody_else_is_left_to_him(anywhere: Place) -> None:
     packer = Lake(anywhere)
     (todo,) = packer.plan()
     assert sum(lake.purge(every)) == 3
+    before = data_files(anywhere)
     done = packer.compact(todo)
     assert (done.files, done.files_after, done.bytes_after) == (3, 0, 0)
     assert all_rows(anywhere) == ([], [])
     assert LakeReader(anywhere).sums().holds
+    assert data_files(anywhere) == before
+
+
+def test_whoever_comes_second_leaves_nothing(anywhere: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose commit is refused is removed: it may hold what was erased meanwhile. What the other wrote stays."""
+    lake = Lake(anywhere)
+    for at in range(1, 4):
+        lake.write(outcome([event("a", at)]))
+    real, before = compaction.pack, data_files(anywhere)
+
+    def pack(table: DeltaWriter, job: Job) -> Sequence[AddAction]:
+        def refresh() -> None:
+            monkeypatch.setattr(table, "refresh", table.__class__.refresh.__get__(table))
+            compact_all(anywhere)
+
+        monkeypatch.setattr(compaction, "pack", real)
+        adds = real(table, job)
+        if isinstance(anywhere, Path):
+            compact_all(anywhere)
+        else:  # no lock keeps them apart: the other may come between the last look and the commit
+            monkeypatch.setattr(table, "refresh", refresh)
+        return adds
+
+    monkeypatch.setattr(compaction, "pack", pack)
+    (done,) = compact_all(anywhere)
+    assert done.files_after == 0
+    rest = data_files(anywhere) - before
+    assert rest == {f"events/{file.name}" for file in log_of(anywhere, "events").files.values()}
+    assert len(all_rows(anywhere)[0]) == 3
+
+
+def test_a_commit_that_was_done_and_looked_refused_is_kept(anywhere: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that was lost, and a second try that is refused by the first: its file is of the table, and stays."""
+    lake = Lake(anywhere)
+    for at in range(1, 4):
+        lake.write(outcome([event("a", at)]))
+    (todo,) = lake.plan()
+    real = DeltaWriter._commit
+
+    def commit(self: DeltaWriter, change: Change, transactions: Mapping[str, int]) -> bool:
+        real(self, change, transactions)
+        return False
+
+    monkeypatch.setattr(DeltaWriter, "_commit", commit)
+    assert lake.compact(todo).files_after == 0
+    assert len(log_of(anywhere, "events").files) == 1
+    assert len(all_rows(anywhere)[0]) == 3
 
 
 def _fail_at_events(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,7 @@ def test_conflict_with_a_foreign_writer_drops_again(folder: Path, monkeypatch: p
     lake, rival = Lake(folder), Lake(folder)
     real = DeltaWriter.add_files
 
-    def add_files(self: DeltaWriter, rows: object) -> object:
+    def add_files(self: DeltaWriter, rows: object, **_: object) -> object:
         monkeypatch.setattr(DeltaWriter, "add_files", real)
         rival._write(outcome([event("a", 1)], [reject("a", 2)]))  # as one that does not know our lock
         return real(self, rows)

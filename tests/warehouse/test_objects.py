@@ -3,6 +3,8 @@
 import io
 import os
 import threading
+from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -177,3 +179,22 @@ def test_many_are_removed(folder: "objects.ObjectPath", monkeypatch: pytest.Monk
         put(folder / f"{number}", b"x")
     folder.remove([f"{number}" for number in range(4)])
     assert folder.sizes() == {"4": 1}
+
+
+def test_what_is_being_written_lies_where_it_may(s3: Server, tmp_path: Path) -> None:
+    """In the folder that is named, not in the system's, which may be memory; the owner's alone, and nothing stays."""
+    spool = tmp_path / "spill"
+    place = objects.lake(s3.bucket(), "lake", spool)
+    seen: list[Path] = []
+
+    def fill(file: IO[bytes]) -> None:
+        file.write(DATA)
+        seen.append(Path(f"/proc/self/fd/{file.fileno()}").readlink())
+
+    assert (place / "x").write(fill) == len(DATA)
+    assert seen[0].parent == spool
+    assert spool.stat().st_mode & 0o077 == 0
+    assert (place / "x").read_bytes() == DATA
+    assert not list(spool.iterdir())
+    missing = objects.lake(s3.bucket(), "lake", tmp_path / "no" / "spill")
+    assert (missing / "x").write(lambda file: file.write(b"12") and None) == 2

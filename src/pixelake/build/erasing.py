@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from pixelake.build.judging import dialects
 from pixelake.build.places import check_not_gone, lake_place, place_of
 from pixelake.build.saving import backup_place, parts
-from pixelake.build.stores import lake, live_store, registry
+from pixelake.build.stores import lake, live_store, registry, sweep_spill
 from pixelake.settings import Settings
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def _means(settings: Settings, shared: "SqliteRegistry") -> "Means":
         badges=lambda: BadgeStore(where.badges),
         dialect=dialect_of(settings),
         backup_place=backup_place,
+        sweep=lambda: sweep_spill(settings),
     )
 
 

@@ -41,17 +41,22 @@ def restore(settings: Settings, where: str, told: Told, at: str = "") -> "Restor
 
 
 def _finish(settings: Settings, place: "Place", folder: Path) -> "Finished":
-    """Destroy the salts that are due, and do again the erasures that the place of the backups knows of."""
+    """Destroy the salts that are due, and do again the erasures that were not done yet when the backup was begun.
+
+    Who came back after an erasure, and is in the backup, is not erased once more.
+    """
     from pixelake.operate.erasures import read
     from pixelake.operate.folder import ROLES, occupied
     from pixelake.operate.restore import Finished
 
     inside = replace(settings, data=folder)
-    if not place_of(inside, "registry", "registry", "registry.sqlite").exists():
+    known = place_of(inside, "registry", "registry", "registry.sqlite")
+    if not known.exists():
         return Finished()
     with closing(registry(inside)) as shared:
         salts = shared.destroy_salts(SYSTEM.now(), at_once=True)
-    entries = read(place)
+    done = {entry.id for entry in read(known.parent) if entry.state == "done"}
+    entries = [entry for entry in read(place) if entry.id not in done]
     if not entries:
         return Finished(salts)
     with occupied(folder, ROLES):  # an older version's is migrated first

@@ -28,6 +28,7 @@ ROOMS = (roles, ask, rejects, sites, maintain, backup, transfer, replay, erase)
 
 def main() -> NoReturn:
     """Run the command line, or one role if this process is a child of the supervisor."""
+    os.umask(0o077)  # whatever a command makes holds personal data or secrets: nobody else may read it
     told = child.assignment()
     if told:
         sys.exit(_obey(told))

@@ -1,7 +1,5 @@
 """`pixelake backup`, `backups`, `restore`: all of it, elsewhere and back."""
 
-import os
-
 import click
 import msgspec
 
@@ -26,7 +24,6 @@ def backup(context: click.Context, place: str, keep: int | None, as_json: bool) 
     chosen = settings_of(context)
     build.check(chosen)
     folder.begun(chosen.data)
-    os.nice(10)  # hits go first
     with bar("bytes") as told:
         found = build.backup(chosen, place, told, keep or 0)
     click.echo(msgspec.json.encode(found.as_dict()) if as_json else as_text(found))

@@ -48,7 +48,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg] # generic in newer ones
 @click.option(
     "--format", "form", type=click.Choice(["ndjson", "csv", "json", "parquet"]), default="ndjson", show_default=True
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file; else standard output.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file; else, or with -, standard output.")
 @click.pass_context
 def export(
     context: click.Context,
@@ -69,6 +69,7 @@ def export(
     from pixelake.operate.export import Wanted, as_text
     from pixelake.warehouse.walk import Select
 
+    output = None if str(output) == "-" else output
     if output is None and form == "parquet" and sys.stdout.isatty():
         raise Misuse("Parquet is not for terminals", "write it to a file: ... --format parquet -o rows.parquet")
     person = _person(user, visitor)
@@ -76,7 +77,7 @@ def export(
     folder.existing(chosen.data)
     wanted = Wanted(table, form, Select(start, end, site.strip().lower() if site else None))
     with bar("rows") as told:
-        out = output or sys.stdout.buffer
+        out = sys.stdout.buffer if output is None else output
         if person is None:
             found = build.export(chosen, wanted, out, told)
         else:

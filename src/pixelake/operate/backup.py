@@ -2,7 +2,7 @@
 
 The order makes it so:
 
-1. the live store, the counts of badges, plain files: each with its positions,
+1. the log of erasures; the live store, the counts of badges, plain files: each with its positions,
 2. the lake, events and rejects of one moment (`pixelake.warehouse.moment`),
 3. who owned which event id: at least all that the lake's rows were judged by,
 4. the registry: at least all sites, salts and policies that they were judged by,
@@ -28,7 +28,7 @@ from pixelake.clock import SYSTEM, Clock
 from pixelake.disk import Flock
 from pixelake.errors import BackupError
 from pixelake.operate.copies import ATTEMPTS, Copier, files_below, nothing
-from pixelake.operate.depot import Depot, Manifest, Told
+from pixelake.operate.depot import ERASURES, Depot, Manifest, Told
 from pixelake.operate.folder import VERSION
 from pixelake.stream import hold, mend, segment
 from pixelake.stream.base import Partition, Position
@@ -208,6 +208,7 @@ def _held(parts: Parts) -> Iterator[None]:
 def _copy(copier: Copier, parts: Parts, clock: Clock) -> bool:
     """Copy all, in the order that makes it whole; False if the stream does not reach back to the lake's positions."""
     starts = _starts(parts.stream)
+    _erasures(copier, parts)
     _live(copier, parts)
     needed = [_files(copier, parts), _lake(copier, parts, clock)]
     _seen(copier, parts)
@@ -283,12 +284,19 @@ def _runs(seen: sqlite3.Connection) -> list[str]:
     return [Path(name).name for (name,) in seen.execute("select file from runs")]
 
 
+def _erasures(copier: Copier, parts: Parts) -> None:
+    """The log of erasures before all else: an erasure that is done by it is done in everything that is copied."""
+    if parts.registry.parent == parts.data / "registry":
+        with contextlib.suppress(FileNotFoundError):
+            copier.text(f"registry/{ERASURES}", (parts.registry.parent / ERASURES).read_bytes())
+
+
 def _registry(copier: Copier, parts: Parts) -> None:
     """The file, and what else lies in its folder, if that is ours."""
     if parts.registry.exists():
         copier.database("registry/registry.sqlite", parts.registry, nothing)
     if parts.registry.parent == parts.data / "registry":
-        copier.folder("registry", parts.registry.parent, {parts.registry.name})
+        copier.folder("registry", parts.registry.parent, {parts.registry.name, ERASURES})
 
 
 def _starts(stream: Path) -> Positions:

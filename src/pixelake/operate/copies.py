@@ -134,11 +134,16 @@ class Copier:
         """All files below a folder, if there is one: databases as such, the others byte by byte.
 
         What vanishes meanwhile is left out.
+
+        Raises:
+            BackupError: a name is no text.
         """
         for file in files_below(source):
             name = file.relative_to(source).as_posix()
             if name.partition("/")[0] in without:
                 continue
+            if not name.isprintable():  # also one that is no UTF-8, which a manifest cannot hold
+                raise BackupError(f"a file in {source} has the name {name!r}", "rename it, or move it elsewhere")
             with contextlib.suppress(FileNotFoundError):
                 if file.suffix == ".sqlite":
                     self.database(f"{path}/{name}", file, lambda _: None)

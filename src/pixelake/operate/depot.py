@@ -47,6 +47,7 @@ STAMP: Final = re.compile(r"\d{8}T\d{6}Z")
 _MANIFEST: Final = re.compile(rf"({STAMP.pattern})\.json")
 _FORM: Final = "%Y%m%dT%H%M%SZ"
 _HASH: Final = re.compile("[0-9a-f]{64}")
+_NUMBER: Final = re.compile(rb"\s*[0-9]{1,9}\s*")
 STEP: Final = 1 << 20
 """Bytes copied at once."""
 PACE: Final = 1 << 20
@@ -131,7 +132,7 @@ class Depot:
                     f"there are no backups in {self.place}", "name the folder that `pixelake backup` made"
                 )
             marker = _read(self.place / MARKER)
-        if not marker.strip().isdigit():
+        if not _NUMBER.fullmatch(marker):
             raise BackupError(f"{self.place / MARKER} is damaged", f"write the number {FORMAT} into it")
         if int(marker) > FORMAT:
             raise BackupError(

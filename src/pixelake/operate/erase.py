@@ -68,6 +68,7 @@ class Means:
         badges: likewise.
         dialect: of a hit, by its target.
         backup_place: the place of backups of that name.
+        sweep: removes what queries that were killed have left.
     """
 
     parts: Parts
@@ -77,6 +78,7 @@ class Means:
     badges: Callable[[], BadgeStore]
     dialect: Callable[[bytes], Dialect]
     backup_place: Callable[[str], Place]
+    sweep: Callable[[], None]
 
 
 def erase(means: Means, person: Person, told: Told, clock: Clock = SYSTEM) -> Proof:
@@ -100,7 +102,7 @@ def erase(means: Means, person: Person, told: Told, clock: Clock = SYSTEM) -> Pr
         with erasures.reported(log):
             erasures.append(log, erasures.with_places(entry, where))
 
-    work = _Work(means, person, places, told, clock=clock, found=found)
+    work = _Work(means, person, places, told, clock=clock, found=found, began=began)
     told("maintenance that runs", 0, 1)
     with vacuum.maintaining(means.parts.lake, MAINTAINED, clock) as alone:
         told("maintenance that runs", 1, 1)
@@ -214,8 +216,10 @@ class _Work:
         *,
         clock: Clock,
         found: Callable[[Places], None] = lambda _: None,
+        began: float | None = None,
     ) -> None:
         self._means, self._who, self._told, self._clock, self._found = means, who, told, clock, found
+        self._began = began
         self.places = places
         self.steps: list[Step] = []
         self.remains: list[str] = []
@@ -231,8 +235,14 @@ class _Work:
         self._from_stream()
         self._from_registry()
         if self._lake:
-            found, torn = erase_lake.leftovers(self._lake, self._who, self._replaced, self._elements)
+            found, torn = erase_lake.leftovers(self._lake, self._who, self._replaced, self._elements, self._since())
             self._did("old files", found, f"files ({torn:,} torn)" if torn else "files")
+        with durable.reported("remove what queries have left"):
+            self._means.sweep()  # in a form that nobody else can read
+
+    def _since(self) -> float:
+        """Seconds since it began; 0 where nobody else works."""
+        return 0.0 if self._began is None else self._clock.monotonic() - self._began
 
     def _did(self, where: str, found: Searched, what: str) -> None:
         self.steps.append(Step(where, found.files, found.rows, found.bytes, found.removed, what))

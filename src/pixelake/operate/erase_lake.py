@@ -1,6 +1,6 @@
 """A person leaves the lake: events, rejects, and every file that held them and is not part of it any more."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +25,8 @@ LOOK_ROWS: Final = 4_096
 """Rejects that are looked at at once; each may be large."""
 LOOKS: Final = 20
 """So often all rejects are looked at again, because somebody replaced a file meanwhile."""
+RESOLUTION: Final = 1.0
+"""Seconds that an object may be older than its store says."""
 _pc: Any = pc
 
 
@@ -185,18 +187,24 @@ def _as_row(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
 
 
 def leftovers(
-    lake: Lake, who: Who, known: set[str], elements: Callable[[Hit], Sequence[Mapping[str, Sequence[str]]]]
+    lake: Lake,
+    who: Who,
+    known: set[str],
+    elements: Callable[[Hit], Sequence[Mapping[str, Sequence[str]]]],
+    since: float = 0.0,
 ) -> tuple[Searched, int]:
     """Remove the files that are no part of the lake any more, and held them: now, whatever their age.
 
     Whoever calls this maintains the lake alone: what somebody else was about to commit with their rows in it would
-    be refused, because its sources are replaced.
+    be refused, because its sources are replaced. But others may be writing what came since the erasure began. On a
+    disk they have the turn until it is committed; in a bucket nobody can tell, so that files so young stay there.
 
     Args:
         lake: open for writing; they have left it.
         who: whose.
         known: files of the events that held them.
         elements: the values of each element of a hit.
+        since: seconds since the erasure began.
 
     Returns:
         What was searched and how many files were removed; and how many of these could not be read.
@@ -211,7 +219,7 @@ def leftovers(
         log.refresh()
         needed = {file.name for file in log.files.values()}
         mine = doomed.setdefault(table, [])
-        for name, length in _data_files(lake.place / table).items():
+        for name, length in _data_files(lake.place / table, known, since).items():
             if name in needed:
                 continue
             files, size = files + 1, size + length
@@ -234,13 +242,14 @@ def leftovers(
     return Searched(files, rows, size, removed), torn
 
 
-def _data_files(table: place.Place) -> dict[str, int]:
-    """The data files in a table's folder, and files in the making; not what a recovery set aside."""
+def _data_files(table: place.Place, known: Container[str], since: float) -> dict[str, int]:
+    """The data files in a table's folder, and files in the making; not what a recovery set aside, or may be to come."""
     if isinstance(table, Path):
         there = (path for path in table.rglob("*.parquet*") if path.is_file())
         found = {path.relative_to(table).as_posix(): path.stat().st_size for path in there}
     else:
-        found = table.sizes()
+        old = {name: file for name, file in table.found().items() if name in known or file.age > since - RESOLUTION}
+        found = {name: file.size for name, file in old.items()}
     return {name: size for name, size in found.items() if name[0] not in "_." and ".parquet" in name}
 
 

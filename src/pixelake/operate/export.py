@@ -7,8 +7,8 @@ are for programs that know them; in ``csv`` a text that a spreadsheet would take
 for a formula begins with an apostrophe.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -17,9 +17,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pixelake.errors import QueryError, SourceError
-from pixelake.operate.render import json_of, plain
-from pixelake.warehouse import durable
+from pixelake.clock import SYSTEM
+from pixelake.errors import LakeUnavailable, QueryError, SourceError
+from pixelake.operate.render import csv_line, json_of, plain
+from pixelake.warehouse import durable, swap_note
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
 from pixelake.warehouse.place import Place, absolute
 from pixelake.warehouse.rows import rows_of
@@ -30,13 +31,15 @@ TABLES: Final[Mapping[str, pa.Schema]] = {EVENTS_FOLDER: EVENTS, REJECTS_FOLDER:
 """What can be exported, and its columns if there is no lake yet."""
 FORMATS: Final = ("ndjson", "csv", "json", "parquet")
 
+PAUSES: Final = (0.1, 0.3, 1.0, 3.0)
+"""Seconds between looks whether a replay has changed the rejects, too; it takes milliseconds."""
+
 Told = Callable[[int, int], None]
 """Hears how many rows are written, and how many the table has."""
 Fill = Callable[[Iterator[pa.Table], pa.Schema, BinaryIO], int]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet would run."""
-_QUOTED: Final = re.compile(r'[",\r\n]')
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -90,10 +93,7 @@ def export(lake: Place, wanted: Wanted, out: BinaryIO, told: Told = lambda _done
         QueryError: a value cannot be written in this format.
         OSError: `out` cannot be written.
     """
-    if wanted.select.site is not None and wanted.table == REJECTS_FOLDER:
-        raise SourceError("rejects have no column site", "export all of them, or those --from and --to a time")
-    log = DeltaLog(absolute(lake) / wanted.table)
-    log.refresh()
+    log = looked_at(lake, wanted)
     known = columns_of(log) if log.schema else TABLES[wanted.table]
     schema = pa.schema([field for field in known if field.type in ARROW_TYPES.values()])
     total = log.rows()
@@ -109,6 +109,30 @@ def export(lake: Place, wanted: Wanted, out: BinaryIO, told: Told = lambda _done
     count = write(slices(), schema, wanted.form, out)
     left_out = [field.name for field in known if field.name not in schema.names]
     return Exported(wanted.table, log.version, count, left_out)
+
+
+def looked_at(lake: Place, wanted: Wanted) -> DeltaLog:
+    """The newest version of a table.
+
+    Raises:
+        SourceError: rejects are of no site.
+        LakeUnavailable: it cannot be read, or a replay has been cut short that changes the rejects.
+    """
+    is_rejects = wanted.table == REJECTS_FOLDER
+    if is_rejects and wanted.select.site is not None:
+        raise SourceError("rejects have no column site", "export all of them, or those --from and --to a time")
+    log = DeltaLog(absolute(lake) / wanted.table)
+    log.refresh()
+    events = DeltaLog(absolute(lake) / EVENTS_FOLDER)
+    for pause in (*PAUSES, None) if is_rejects else ():
+        events.refresh()
+        if not swap_note.is_pending(events, log):
+            break
+        if pause is None:
+            raise LakeUnavailable("a replay was cut short", "`pixelake maintain` ends it; then export again")
+        SYSTEM.sleep(pause)
+        log.refresh()
+    return log
 
 
 def write(slices: Iterator[pa.Table], schema: pa.Schema, form: str, out: BinaryIO) -> int:
@@ -127,15 +151,38 @@ def write(slices: Iterator[pa.Table], schema: pa.Schema, form: str, out: BinaryI
 
 
 def export_to(lake: Place, wanted: Wanted, path: Path, told: Told = lambda _done, _all: None) -> Exported:
-    """The same into a file, which is there only once it is whole.
+    """The same into a file; see `into`.
 
     Raises:
         LakeUnavailable: the lake cannot be read, or the file cannot be written.
         SourceError, QueryError: see `export`.
     """
+    return into(path, lambda file: export(lake, wanted, file, told))
+
+
+def into(path: Path, fill: Callable[[BinaryIO], Exported], *, private: bool = False) -> Exported:
+    """Fill a file, which is there only once it is whole. A link stays one, and a pipe or a device what it is.
+
+    Args:
+        path: of the file.
+        fill: writes it.
+        private: whether it is for its owner's eyes only, from its first byte on.
+
+    Raises:
+        LakeUnavailable: the file cannot be written.
+    """
     found: list[Exported] = []
+
+    def whole(file: Any) -> None:
+        if private:
+            os.fchmod(file.fileno(), 0o600)
+        found.append(fill(file))
+
     with durable.reported(f"write {path}"):
-        durable.write(path, lambda file: found.append(export(lake, wanted, file, told)))  # type: ignore[arg-type] # IO
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                return fill(file)
+        durable.write(Path(os.path.realpath(path)), whole)
     return found[0]
 
 
@@ -173,24 +220,14 @@ def _json(slices: Iterator[pa.Table], _: pa.Schema, out: BinaryIO) -> int:
 
 
 def _csv(slices: Iterator[pa.Table], schema: pa.Schema, out: BinaryIO) -> int:
-    out.write(_csv_line(map(_harmless, schema.names)))
+    out.write(csv_line(map(_harmless, schema.names)).encode())
     count = 0
     for rows in slices:
-        lines = bytearray()
         for row in rows_of(rows, "lossy"):
-            lines += _csv_line(_harmless(each) if isinstance(each, str) else plain(each) for each in row.values())
-        out.write(lines)
+            cells = (_harmless(each) if isinstance(each, str) else plain(each) for each in row.values())
+            out.write(csv_line(cells).encode())
         count += rows.num_rows
     return count
-
-
-def _csv_line(cells: Iterable[str]) -> bytes:
-    """A line of CSV. Python's `csv` would leave a lone CR without quotes, and many take that for a line's end."""
-    return (",".join(map(_cell, cells)) + "\n").encode()
-
-
-def _cell(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
 def _harmless(text: str) -> str:

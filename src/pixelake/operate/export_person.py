@@ -14,11 +14,10 @@ import pyarrow as pa
 from pixelake.dialects.base import Dialect
 from pixelake.hit import Hit
 from pixelake.operate.erase_lake import rejected
-from pixelake.operate.export import TABLES, Exported, Told, Wanted, write
+from pixelake.operate.export import TABLES, Exported, Told, Wanted, into, looked_at, write
 from pixelake.operate.person import Person
-from pixelake.warehouse import durable
-from pixelake.warehouse.delta_log import REJECTS_FOLDER, DeltaLog
-from pixelake.warehouse.place import Place, absolute
+from pixelake.warehouse.delta_log import REJECTS_FOLDER
+from pixelake.warehouse.place import Place
 from pixelake.warehouse.schema import ARROW_TYPES
 from pixelake.warehouse.walk import columns_of, walk
 
@@ -42,12 +41,12 @@ def export(  # noqa: PLR0917 - what, of whom, where to
         dialect: of a hit, by its target.
 
     Raises:
+        SourceError: rejects are of no site.
         LakeUnavailable: the lake cannot be read.
         QueryError: a value cannot be written in this format.
         OSError: `out` cannot be written.
     """
-    log = DeltaLog(absolute(lake) / wanted.table)
-    log.refresh()
+    log = looked_at(lake, wanted)
     known = columns_of(log) if log.schema else TABLES[wanted.table]
     schema = pa.schema([field for field in known if field.type in ARROW_TYPES.values()])
     total = log.rows()
@@ -75,14 +74,10 @@ def export_to(  # noqa: PLR0917 - see `export`
     told: Told,
     dialect: Callable[[bytes], Dialect],
 ) -> Exported:
-    """The same into a file, which is there only once it is whole, for its owner's eyes only.
+    """The same into a file for its owner's eyes only; see `pixelake.operate.export.into`.
 
     Raises:
         LakeUnavailable: the lake cannot be read, or the file cannot be written.
         QueryError: see `export`.
     """
-    found: list[Exported] = []
-    with durable.reported(f"write {path}"):
-        durable.write(path, lambda file: found.append(export(lake, person, wanted, file, told, dialect)))  # type: ignore[arg-type] # IO
-        path.chmod(0o600)
-    return found[0]
+    return into(path, lambda file: export(lake, person, wanted, file, told, dialect), private=True)

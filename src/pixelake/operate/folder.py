@@ -47,6 +47,8 @@ UNFINISHED: Final = ".restoring"
 """What a restore makes, until all is there and checked."""
 _VERSION_FILE: Final = "version"
 _NEW_VERSION: Final = "version.new"
+_DIGITS: Final = 9
+"""Of a version at most."""
 _NOBODYS: Final = frozenset(
     {_NEW_VERSION, "lock", *(f"lock-{role}" for role in ROLES), "lists", "lost+found", "schemas"}
 )
@@ -61,7 +63,6 @@ def occupied(folder: Path, roles: Sequence[str], clock: Clock = SYSTEM) -> Itera
         FolderInUse: somebody else runs one of these roles on it.
         FolderVersion: another version wrote it, and it cannot be migrated.
         DataFolderError: it cannot be written to, or it holds something else.
-        LakeUnavailable: its lake cannot be migrated now.
     """
     _make(folder)
     _check(folder)
@@ -133,7 +134,7 @@ def _check(folder: Path) -> int | None:
         return None
     except OSError as error:
         raise _unusable(folder, error) from error
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _DIGITS:
         raise DataFolderError(
             f"{folder / _VERSION_FILE} is damaged: it says {text[:40]!r}",
             f"write the number {VERSION} into it if this version of pixelake wrote the folder",
@@ -176,11 +177,7 @@ def _take(lock: Flock, folder: Path, clock: Clock) -> None:
 
 
 def _upgrade(folder: Path) -> None:
-    """Bring the folder to this version, step by step; each step is durable before the next.
-
-    Raises:
-        LakeUnavailable: the lake cannot be brought up: there is no room for it, say. It is as it was.
-    """
+    """Bring the folder to this version, step by step; each step is durable before the next."""
     found = _check(folder)
     try:
         if found is None:

@@ -49,8 +49,8 @@ FOLDER: Final = "import"
 """In the data folder: what an import needs until it is done."""
 CHUNK_LINES: Final = 50_000
 CHUNK_BYTES: Final = 16 << 20
-CHUNK_HOURS: Final = 64
-"""Of a commit at most; each hour becomes a file, and whoever else writes to the lake waits for all of them."""
+CHUNK_DAYS: Final = 64
+"""Of a commit at most; a day becomes a file or more, and whoever else writes to the lake waits for all of them."""
 JUDGED: Final = 10_000
 """Hits that are judged at once."""
 SAMPLE: Final = 1_000
@@ -87,12 +87,12 @@ class _Chunk:
     numbers: list[int] = field(default_factory=list)
     left_out: list[int] = field(default_factory=list)
     rejects: list[tuple[Any, ...]] = field(default_factory=list)
-    hours: set[int] = field(default_factory=set)
+    days: set[int] = field(default_factory=set)
     size: int = 0
 
     @property
     def is_full(self) -> bool:
-        return self.last - self.first + 1 >= CHUNK_LINES or self.size >= CHUNK_BYTES or len(self.hours) >= CHUNK_HOURS
+        return self.last - self.first + 1 >= CHUNK_LINES or self.size >= CHUNK_BYTES or len(self.days) >= CHUNK_DAYS
 
 
 class Gate(Protocol):
@@ -212,7 +212,7 @@ class LogImport:
             told(found.before, found.lines)
             for chunk in self._chunks(source, partition, found.before + 1, near):
                 outcome = self._outcome(chunk, partition, judge)
-                self._lake.write(outcome)
+                self._lake.write(outcome, coarse=True)
                 found.add(outcome)
                 told(chunk.last, found.lines)
         finally:
@@ -241,7 +241,7 @@ class LogImport:
             if isinstance(hit, Hit):
                 chunk.hits.append(hit)
                 chunk.numbers.append(sent.number)
-                chunk.hours.add(near // HOUR)
+                chunk.days.add(near // DAY)
                 return near
         else:
             hit = read if sent.data.strip() else None
@@ -300,5 +300,9 @@ def abandon(registry: SqliteRegistry, folder: Path, told: Callable[[str], None] 
     for name in names:
         registry.destroy_secret(name)
         told(name.removeprefix(SALTED_BY))
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    for place in (folder / FOLDER).glob("*"):
+        lock = Flock(place / "lock")
+        if place.is_dir() and lock.acquire():  # whoever still imports removes it in the end
+            shutil.rmtree(place, ignore_errors=True)
+            lock.release()
     return len(names)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pixelake import event
 from pixelake.errors import SourceError
 from pixelake.event import PARTITION_COLUMNS
-from pixelake.operate.import_logs import PARTITION, SAMPLE, House, reject_row, rejects_of
+from pixelake.operate.import_logs import DAY, PARTITION, SAMPLE, House, reject_row, rejects_of
 from pixelake.operate.import_report import Imported, Told
 from pixelake.operate.lines import Line, Source
 from pixelake.stream.base import Partition, Position
@@ -31,7 +31,7 @@ LONGEST: Final = 16 << 20
 """Bytes of a line: a reject may hold a body of 2 MB, and more when it is encoded."""
 CHUNK_LINES: Final = 20_000
 CHUNK_BYTES: Final = 32 << 20
-CHUNK_HOURS: Final = 64
+CHUNK_DAYS: Final = 64
 """Of a commit at most."""
 Held = Mapping[Partition, Position]
 """Partitions of a stream, and the first position of each that it still holds."""
@@ -262,11 +262,11 @@ class _Chunk:
     size: int = 0
     good: list[tuple[Line, _Read]] = field(default_factory=list)
     bad: list[tuple[Line, str]] = field(default_factory=list)
-    hours: set[int] = field(default_factory=set)
+    days: set[int] = field(default_factory=set)
 
     @property
     def is_full(self) -> bool:
-        return self.last - self.first + 1 >= CHUNK_LINES or self.size >= CHUNK_BYTES or len(self.hours) >= CHUNK_HOURS
+        return self.last - self.first + 1 >= CHUNK_LINES or self.size >= CHUNK_BYTES or len(self.days) >= CHUNK_DAYS
 
     def take(self, line: Line, rows: Rows) -> None:
         """Sort a line in."""
@@ -278,7 +278,7 @@ class _Chunk:
         if isinstance(read, _Read):
             self.good.append((line, read))
             self.near = read.at
-            self.hours.add(read.at // HOUR)
+            self.days.add(read.at // DAY)
         else:
             self.bad.append((line, read))
 

@@ -258,4 +258,4 @@ def _bounded(name: str, pattern: str) -> str:
     """Digits alone are not found in a longer number; an escape before them ends with no digit of that number."""
     if not (name.isascii() and name.isdigit()):
         return pattern
-    return f"(?:^|[^0-9]|%[0-9A-Fa-f]{{2}}){pattern}(?:[^0-9]|$)"
+    return rf"(?:^|[^0-9]|%[0-9A-Fa-f]{{2}}|\x5cu[0-9A-Fa-f]{{4}}){pattern}(?:[^0-9]|$)"

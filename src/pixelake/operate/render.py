@@ -1,9 +1,9 @@
 """Rows as text: a table for people, CSV and JSON for programs, Parquet for tools."""
 
-import csv
 import json
+import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, Final, TextIO
@@ -22,6 +22,7 @@ from pixelake.warehouse.rows import rows_of as plain_rows
 FORMATS: Final = ("table", "csv", "json", "parquet")
 """What `render` can write."""
 
+_QUOTED: Final = re.compile(r'[",\r\n]')
 _JSON: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that move a terminal's cursor, turn its text around or cannot be seen."""
@@ -109,10 +110,17 @@ def _json(rows: pa.Table, out: TextIO) -> None:
 
 def _csv(rows: pa.Table, out: TextIO) -> None:
     shown = inert if out.isatty() else str
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(shown, rows.column_names))
-    for row in rows_of(rows):
-        writer.writerow([shown(plain(value)) for value in row.values()])
+    out.write(csv_line(map(shown, rows.column_names)))
+    out.writelines(csv_line(shown(plain(value)) for value in row.values()) for row in rows_of(rows))
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """A line of CSV. Python's `csv` would leave a lone CR without quotes, and many take that for a line's end."""
+    return (",".join(map(_cell, cells)) or '""') + "\n"  # an empty line would be no row
+
+
+def _cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
 def _table(rows: pa.Table, out: TextIO) -> None:

@@ -73,6 +73,8 @@ _SCHEMA: Final = (
         " done TEXT NOT NULL, error TEXT NOT NULL, succeeded INTEGER NOT NULL)"
     ),
 )
+_OURS: Final = frozenset({"zone", "policy", "day", "task", "code"})
+"""Columns whose words are the program's own."""
 
 
 class SqliteRegistry:
@@ -268,7 +270,8 @@ class SqliteRegistry:
     def forget(self, is_meant: Callable[[Sequence[str]], Sequence[bool]]) -> int:
         """Remove every row that is meant by one of its texts, and leave no byte of it; returns how many.
 
-        Of all tables but those of salts, secrets and backups, which hold nothing that was sent.
+        Of all tables but those of salts, secrets and backups, and of all columns but those of zones, policies and the
+        like, which hold nothing that was sent: somebody called ``anonymous`` takes no site's policy along.
         """
         return self._reported(lambda: self._forget(is_meant))
 
@@ -392,8 +395,10 @@ class SqliteRegistry:
             return found
 
         def forget_in(table: str) -> int:
-            rows = self._database.execute(f'SELECT rowid, * FROM "{table}"').fetchall()  # noqa: S608 - ours
-            texts = ["\n".join(value for value in row if isinstance(value, str)) for row in rows]
+            cursor = self._database.execute(f'SELECT rowid, * FROM "{table}"')  # noqa: S608 - ours
+            sent = [at for at, (name, *_) in enumerate(cursor.description) if name not in _OURS]
+            rows = cursor.fetchall()
+            texts = ["\n".join(row[at] for at in sent if isinstance(row[at], str)) for row in rows]
             meant = [(row[0],) for row, there in zip(rows, is_meant(texts), strict=True) if there] if rows else []
             self._database.executemany(f'DELETE FROM "{table}" WHERE rowid = ?', meant)  # noqa: S608 - ours
             return len(meant)

@@ -1,7 +1,8 @@
 """Reads the hits of a span of time from the embedded stream, beside everybody: takes no lock, changes nothing.
 
 Retention may unlink segments meanwhile, and damaged ones are set aside: what is
-gone is passed over. Each look at a file is a short one, so that its owner can
+gone is passed over, and so is a hit that was erased as a whole: what others said
+in it is in the lake alone. Each look at a file is a short one, so that its owner can
 go on to move what is in the write-ahead log.
 """
 
@@ -14,7 +15,7 @@ import structlog
 
 from pixelake.clock import SECOND
 from pixelake.errors import StreamError
-from pixelake.hit import Codec, Hit
+from pixelake.hit import ERASED, Codec, Hit
 from pixelake.stream import segment
 from pixelake.stream.base import Batch, Partition, Position
 
@@ -74,7 +75,7 @@ class SqliteRange:
                 hits = self._decoded(row, path)
                 size = self._codec.size(row.data) // max(1, len(hits))
                 for position, hit in enumerate(hits, row.first):
-                    if position <= last and span.has(hit.received_at):
+                    if position <= last and span.has(hit.received_at) and hit.source != ERASED:
                         yield position, hit, size
 
     def _decoded(self, row: segment.Row, path: Path) -> list[Hit]:

@@ -86,8 +86,11 @@ class _Cursor:
             return False
         paths = segment.segments(self.folder)
         behind = [path for path in paths if int(path.stem) <= self.at + 1]
-        ahead = paths[len(behind) :]
-        target = behind[-1] if behind else next(iter(ahead), None)
+        near = behind or paths[:1]
+        if self._segment is not None and self.path in paths[len(near) :]:  # behind a gap, and nothing came there yet
+            near = paths[: paths.index(self.path) + 1]
+        ahead = paths[len(near) :]
+        target = near[-1] if near else None
         if target is not None and target == self.path and self._segment is not None:
             if not ahead or self._came_late():
                 return bool(ahead)

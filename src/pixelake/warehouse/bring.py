@@ -83,13 +83,13 @@ def bring(tables: Tables, brought: Brought) -> Done:
     adds: list[AddAction] = []
     if target is tables.events:
         if unread.num_rows:
-            refused = tables.rejects.add_files(unread)
+            refused = tables.rejects.add_files(unread, coarse=True)
             counts = _counts(tables.rejects, unread) | {IMPORTED + brought.name: brought.last}
             tables.rejects.commit(Change(refused), counts)
             adds += refused
     else:
         new = pa.concat_tables([new, unread])
-    added = target.add_files(new)
+    added = target.add_files(new, coarse=True)
     target.commit(Change(added), _counts(target, new, tables.events) | {IMPORTED + brought.name: brought.last})
     return Done(names, [*adds, *added])
 
@@ -114,7 +114,7 @@ def _unread(tables: Tables, brought: Brought) -> pa.Table:
     rows = brought.unread
     if not rows.num_rows:
         return rows
-    behind: Any = pc.greater(rows["position"], lines_done(tables.rejects.log, brought.name))
+    behind: Any = pc.greater(rows["position"], pa.scalar(lines_done(tables.rejects.log, brought.name)))
     return _new(tables, rows.filter(behind))
 
 

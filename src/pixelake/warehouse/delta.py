@@ -10,9 +10,11 @@ import functools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +23,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from pixelake.clock import Clock
+from pixelake.clock import SECOND, Clock
 from pixelake.errors import Conflict, LakeUnavailable
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.warehouse import durable, layout
@@ -36,12 +38,18 @@ CHECKPOINT_EVERY: Final = 100
 ATTEMPTS: Final = 20
 """Commits of others that one of ours may lose against before it gives up."""
 
+QUIET_ROWS: Final = 8_192
+"""Rows of a day that are few."""
+DAY_OVER: Final = timedelta(hours=2)
+"""So long after its end a day is over: nothing of it comes in any more but what is late."""
+
 CONFIGURATION: Final = {
     layout.LAYOUT: str(layout.VERSION),
     "delta.checkpointInterval": str(CHECKPOINT_EVERY),
     "delta.dataSkippingStatsColumns": ",".join(layout.MEASURED),
     "delta.enableExpiredLogCleanup": "false",
 }
+_HOUR: Final = PARTITION_COLUMNS[-1]
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
@@ -116,16 +124,33 @@ class DeltaWriter:
         durable.sync(folder)
         self._synced, self._flush = self.log.version, durable.sync
 
-    def add_files(self, rows: pa.Table) -> Sequence[AddAction]:
+    def add_files(self, rows: pa.Table, *, coarse: bool = False) -> Sequence[AddAction]:
         """Write rows to new files, one an hour, in their order, durably. They belong to the table once committed.
+
+        Args:
+            rows: with the columns that are folders.
+            coarse: whether the rows of a day that is over are one file if they are few: for rows of many days.
 
         Raises:
             LakeUnavailable: the disk is full or broken.
         """
-        return [self._add_part(part) for part in _hours(rows)] if rows.num_rows else ()
+        if not rows.num_rows:
+            return ()
+        if not coarse:
+            return [self._add_part(part, PARTITION_COLUMNS) for part in _hours(rows)]
+        now = datetime.fromtimestamp(self._clock.now() / SECOND, UTC) - DAY_OVER
+        today = tuple(f"{now:%Y %m %d}".split())
+        adds = []
+        for day in _split(rows.sort_by([(name, "ascending") for name in PARTITION_COLUMNS]), layout.FOLDERS):
+            is_over = tuple(day[name][0].as_py() for name in layout.FOLDERS) < today
+            if is_over and day.num_rows <= QUIET_ROWS and day[_HOUR][0].as_py() != day[_HOUR][-1].as_py():
+                adds.append(self._add_part(day, layout.FOLDERS))
+            else:
+                adds += [self._add_part(part, PARTITION_COLUMNS) for part in _split(day, PARTITION_COLUMNS)]
+        return adds
 
-    def _add_part(self, rows: pa.Table) -> AddAction:
-        values = {name: rows[name][0].as_py() for name in PARTITION_COLUMNS}
+    def _add_part(self, rows: pa.Table, folders: Iterable[str]) -> AddAction:
+        values = {name: rows[name][0].as_py() for name in folders}
         stored, extent = layout.complete(rows, self.stored), layout.Extent()
         extent.add(stored)
         return self.add_file(values, f"part-{uuid.uuid4()}", lambda file: layout.write(stored, file), extent)
@@ -167,6 +192,21 @@ class DeltaWriter:
         if folder not in self._made and isinstance(self._folder, Path):
             durable.make_folder(self._folder / folder, self._folder)
             self._made.add(folder)
+
+    def discard(self, adds: Iterable[AddAction]) -> None:
+        """Remove files that were written and are not of the newest version: they may hold what is erased meanwhile.
+
+        Not where it is not known whether their commit was done: it may still come.
+
+        Raises:
+            OSError: some may still be there.
+        """
+        names = [unquote(add.path) for add in adds if add.path not in self.log.files]
+        if isinstance(self._folder, Path):
+            for name in names:
+                (self._folder / name).unlink(missing_ok=True)
+        elif names:
+            self._folder.remove(names)
 
     def commit(self, change: Change, transactions: Mapping[str, int]) -> None:
         """Make a change and the versions of application transactions visible in one step, durably.

@@ -215,8 +215,12 @@ class Lake:
         self._events.refresh()
         return {partition: each.position for partition, each in progress(self._events.log).items()}
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: Outcome, *, coarse: bool = False) -> None:
         """Put the outcomes above the stored positions into the lake, together with the positions, durably.
+
+        Args:
+            outcome: of some hits.
+            coarse: see `DeltaWriter.add_files`.
 
         Raises:
             LakeUnavailable: it is not known to be written; repeat the call.
@@ -224,7 +228,7 @@ class Lake:
         with durable.reported("write to the lake"), self._turn():
             for _ in range(ATTEMPTS):
                 try:
-                    self._write(outcome)
+                    self._write(outcome, coarse)
                 except Conflict:
                     continue
                 return
@@ -286,6 +290,8 @@ class Lake:
                     done = False
                 else:
                     self._raise_floor(adds)
+            if not done:
+                table.discard(adds)
         return compact.packed(table, job, adds if done else ())
 
     def _again(self, act: Callable[[again.Tables], again.Done]) -> again.Done:
@@ -303,7 +309,7 @@ class Lake:
                 return done
         raise LakeUnavailable("others wrote the same rejects meanwhile", "try again")
 
-    def _write(self, outcome: Outcome) -> None:
+    def _write(self, outcome: Outcome, coarse: bool = False) -> None:
         self._events.refresh()
         self._rejects.refresh()
         swap.settle(self._events, self._rejects)
@@ -313,18 +319,20 @@ class Lake:
             return
         reached = {partition: stored.get(partition, NOTHING) for partition in fresh.positions}
         _warn_of_gaps(fresh, reached)
-        rejects = self._write_rejects(fresh, reached)
-        events = self._events.add_files(fresh.events)
+        rejects = self._write_rejects(fresh, reached, coarse)
+        events = self._events.add_files(fresh.events, coarse=coarse)
         missed = _missed(fresh, reached, self._events.log)
         self._events.commit(Change(events), _transactions(fresh, reached) | missed)
         self._raise_floor([*events, *rejects])
 
-    def _write_rejects(self, fresh: Outcome, reached: Mapping[Partition, Progress]) -> Sequence[AddAction]:
+    def _write_rejects(
+        self, fresh: Outcome, reached: Mapping[Partition, Progress], coarse: bool
+    ) -> Sequence[AddAction]:
         stale = _files_above(self._rejects.log, reached)
         if not stale and not fresh.rejects.num_rows:
             return ()
         kept = [_without(self._rejects.log, file, reached) for file in stale]
-        adds = self._rejects.add_files(pa.concat_tables([*kept, fresh.rejects]))
+        adds = self._rejects.add_files(pa.concat_tables([*kept, fresh.rejects]), coarse=coarse)
         self._rejects.commit(Change(adds, list(stale)), fresh.positions)
         return adds
 
@@ -367,12 +375,13 @@ class Lake:
     def remove_replaced(self, names: Mapping[str, Collection[str]], wait: float = HOLD_WAIT) -> int:
         """Remove data files that were replaced at once, durably, whatever their age. Returns how many were there.
 
+        One that the newest version names stays.
+
         Args:
             names: table (``events``, ``rejects``) -> files below its folder.
             wait: seconds to wait for those who hold all files.
 
         Raises:
-            WarehouseError: the newest version names one of them.
             LakeUnavailable: it is not known to be done, or somebody holds the files; call again.
         """
         with alone(self._folder, wait, self._clock) as nobody_else:

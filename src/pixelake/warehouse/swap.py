@@ -17,9 +17,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -116,15 +114,9 @@ class _Side:
             self.known[file.path] = left_by(self.table, file, self.keys)
 
     def discard(self) -> None:
-        """Remove what was written and is not in the newest version: it may hold what is erased meanwhile."""
+        """Remove what was written and is not in the newest version."""
         written = [*self.adds, *(add for left in self.known.values() for add in left.adds or ())]
-        folder = self.table.log.folder
-        names = [unquote(add.path) for add in written if add.path not in self.table.log.files]
-        if isinstance(folder, Path):
-            for name in names:
-                (folder / name).unlink(missing_ok=True)
-        elif names:
-            folder.remove(names)
+        self.table.discard(written)
 
     def lefts(self) -> dict[str, Left]:
         """What becomes of the files of the newest version that lose rows."""

@@ -50,7 +50,7 @@ from deltalake.exceptions import DeltaError
 
 from pixelake.clock import SYSTEM, Clock
 from pixelake.disk import Flock
-from pixelake.errors import LakeUnavailable, WarehouseError
+from pixelake.errors import LakeUnavailable
 from pixelake.warehouse import durable, floor
 from pixelake.warehouse.delta import DeltaWriter
 from pixelake.warehouse.delta_log import (
@@ -233,24 +233,22 @@ def sweep(table: DeltaWriter, keep: float, clock: Clock, turn: Turn) -> Swept:
 def remove_replaced(table: DeltaWriter, names: Collection[str]) -> int:
     """Remove data files that the newest version does not name, however young, durably. Returns how many were there.
 
-    For an erasure: what held a person must not wait. The caller is `alone` and has the turn.
+    For an erasure: what held a person must not wait. The caller is `alone` and has the turn. What somebody committed
+    since these names were read stays.
 
     Args:
         table: refreshed, and durable up to the newest version.
         names: of files below the table's folder.
 
     Raises:
-        WarehouseError: the table needs one of them; nothing was removed.
         LakeUnavailable: the disk or the store does not let us, or it is not known that the commit is durable.
     """
     log = table.log
-    needed = {file.name for file in log.files.values()} & set(names)
-    if needed:
-        raise WarehouseError(f"{min(needed)} is still part of the lake", "this is a defect: report it")
+    doomed = set(names) - {file.name for file in log.files.values()}
     if isinstance(log.folder, Path) and floor.read(log.folder) < log.version:
         raise LakeUnavailable(f"cannot note how far {log.folder} is durable", "look at the disk, and try again")
     with durable.reported(f"remove files of {log.folder}"):
-        there = set(_found(log.folder)) & set(names)
+        there = doomed & set(_found(log.folder))
         _remove(log.folder, sorted(there))
     return len(there)
 

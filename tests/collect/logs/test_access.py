@@ -128,6 +128,10 @@ def test_json_that_is_no_line(line: bytes) -> None:
 @pytest.mark.parametrize(
     "written",
     {
+        "the whole directive": """log_format main escape=default '$remote_addr [$time_local] $host '
+            '"$request" $status "$http_user_agent"';""",
+        "its name and escapes": """main-2 escape=default '$remote_addr [$time_local] $host "$request" $status'
+            ' "$http_user_agent"';""",
         "nginx.conf, in two parts": """'$remote_addr [$time_local] $host '
             '"$request" $status "$http_user_agent"';""",
         "Apache": r"%h %t %v \"%r\" %>s \"%{User-agent}i\"",
@@ -143,6 +147,22 @@ def test_formats_of_ones_own(written: str) -> None:
     assert form.has_host
     assert form.read(line) == Line(AT, "127.0.0.1", b"GET", b"/a", 200, b"", b"Mozilla", b"www.example.com")
     assert isinstance(form.read(line + b" more"), str)
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [
+        (
+            '$remote_addr "$time_local" "$request" $status',
+            b'1.2.3.4 "10/Oct/2000:13:55:36 -0700" "GET /a HTTP/1.0" 200',
+        ),
+        ("$remote_addr|$time_local|$request|$status", b"1.2.3.4|10/Oct/2000:13:55:36 -0700|GET /a HTTP/1.0|200"),
+        ('%h "%t" "%r" %>s', b'1.2.3.4 "[10/Oct/2000:13:55:36 -0700]" "GET /a HTTP/1.0" 200'),
+    ],
+)
+def test_a_time_without_brackets_in_the_format(written: str, line: bytes) -> None:
+    """Apache writes some of its own, nginx none."""
+    assert access.custom(written).read(line) == Line(AT, "1.2.3.4", b"GET", b"/a", 200, b"", b"", b"")
 
 
 @pytest.mark.parametrize(

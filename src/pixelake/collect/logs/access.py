@@ -142,7 +142,8 @@ def custom(written: str) -> Format:
     """
     if len(written) > LONGEST_FORMAT:
         raise SettingsError("the log format is too long", f"at most {LONGEST_FORMAT} characters")
-    joined = re.sub(r"'\s*'", "", written.strip().rstrip(";").strip().strip("'")).replace('\\"', '"')
+    bare = _DIRECTIVE.sub("", written.strip()).rstrip(";").strip().strip("'")
+    joined = re.sub(r"'\s*'", "", bare).replace('\\"', '"')
     return _by_pattern(_parts(joined), more=False)
 
 
@@ -152,8 +153,12 @@ class _Part(NamedTuple):
     role: str
     before: str
     behind: str
+    is_bracketed: bool = False
+    """Apache's %t brings its brackets along."""
 
 
+_DIRECTIVE: Final = re.compile(r"\A(?:log_format\s+)?(?:[\w.-]+\s+)?(?:escape=\w+\s+)?(?=')")
+"""What stands before the first quote in nginx.conf."""
 _FIELD: Final = re.compile(
     r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))"
     r"|%(?:!?[\d,]+)?[<>]?(?P<apache>(?:\{[^{}]*\})?[A-Za-z])",
@@ -174,7 +179,11 @@ def _parts(written: str) -> Sequence[_Part]:
             raise SettingsError(
                 f"nothing stands between {before[0]} and {after[0]} in the log format", "put a blank between them"
             )
-    return [_Part(_role(each), *around) for each, around in zip(found, pairwise(literals), strict=True)]
+    around = zip(found, pairwise(literals), strict=True)
+    return [
+        _Part(_role(each), *letters, is_bracketed=each["apache"] == "t" and not letters[0].endswith("["))
+        for each, letters in around
+    ]
 
 
 def _role(found: re.Match[str]) -> str:
@@ -213,7 +222,7 @@ def _by_pattern(parts: Sequence[_Part], *, more: bool) -> Format:
 def _value(part: _Part) -> bytes:
     """The bytes that a field may have. None of them is tried again."""
     behind = part.behind.encode()
-    if part.role == "time" and not part.before.endswith("["):  # Apache's %t brings its brackets along
+    if part.is_bracketed:
         return rb"\[[^\]]*+\]"
     if part.before.endswith('"') and behind.startswith(b'"'):
         return rb'(?:[^"\\]|\\.)*+'
