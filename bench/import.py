@@ -27,7 +27,7 @@ from rig.servers import scratch
 from rig.tables import say, table
 
 from pixelake.warehouse.delta_log import DeltaLog
-from pixelake.warehouse.lake import LakeReader
+from pixelake.warehouse.sums import LakeReader
 from pixelake.warehouse.walk import columns_of, walk
 
 COLUMNS = ("visitor_id", "visitor_before")

@@ -50,8 +50,9 @@ from pixelake.testing import FakeClock
 from pixelake.transform.retry import Retry
 from pixelake.warehouse.base import REJECTS, WITHHELD, Outcome
 from pixelake.warehouse.delta_log import LOG, DeltaLog
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.sums import LakeReader
 
 START: Final = 1_770_681_600 * SECOND
 """2026-02-10 00:00 UTC."""

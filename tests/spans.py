@@ -23,9 +23,10 @@ from pixelake.transform.judge import Judge
 from pixelake.transform.retry import Retry
 from pixelake.transform.rules import Known, Rules, make_rules
 from pixelake.transform.schemas import load
-from pixelake.warehouse.lake import Lake, LakeReader, Sums
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.seen_sqlite import SqliteSeen
+from pixelake.warehouse.sums import LakeReader, Sums
 from pixelake.warehouse.vacuum import maintaining
 from tests.hits import append, drain
 

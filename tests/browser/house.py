@@ -15,10 +15,11 @@ import pyarrow as pa
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.registry.base import Site, Snapshot
 from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.questions import Questions
+from pixelake.warehouse.sums import LakeReader
 from pixelake.web.api import create
 from pixelake.web.server import server
 from pixelake.web.sources import Sources

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pixelake.errors import LakeUnavailable
 from pixelake.warehouse.delta_log import EVENTS_FOLDER
-from pixelake.warehouse.lake import LakeReader
+from pixelake.warehouse.sums import LakeReader
 from tests.crash.campaign import PATIENCE, Load, Tell
 from tests.crash.counting import Looker, Result, hits_in_live, judge
 from tests.crash.fleet import Fleet, Process, Sent, client, flow, positions, until

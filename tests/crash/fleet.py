@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pixelake.warehouse.lake import LakeReader
+from pixelake.warehouse.sums import LakeReader
 from tests.crash.campaign import PATIENCE, children, free_port
 
 CONSUME = "from pixelake import build, settings; build.ROLES['consume'](settings.load(), None, lambda: None)"

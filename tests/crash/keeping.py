@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from pixelake.warehouse.lake import LakeReader
+from pixelake.warehouse.sums import LakeReader
 from tests.crash import backing
 from tests.crash.campaign import PATIENCE, Load, Server, Tally, Tell, Verdict, campaign_of
 from tests.crash.importing import bring

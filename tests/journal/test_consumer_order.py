@@ -27,10 +27,11 @@ from pixelake.transform.rules import make_rules
 from pixelake.warehouse.badges_sqlite import BadgeStore
 from pixelake.warehouse.files import Files
 from pixelake.warehouse.files_place import Folder
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.live_sqlite import LiveStore
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.seen_sqlite import SqliteSeen
+from pixelake.warehouse.sums import LakeReader
 from tests.judging import hit, rules
 from tests.sinks import MemorySink, eventually
 

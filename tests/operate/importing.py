@@ -15,7 +15,8 @@ from pixelake.settings import Settings
 from pixelake.testing import FakeClock
 from pixelake.transform.rules import Known, Rules, make_rules
 from pixelake.warehouse.delta_log import DeltaLog
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.sums import LakeReader
 from pixelake.warehouse.walk import columns_of, walk
 
 NOW = 1_793_491_200_000_000

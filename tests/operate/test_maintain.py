@@ -18,7 +18,8 @@ from pixelake.operate import maintain
 from pixelake.operate.maintain import AGAIN, TASKS, House, Outcome, Task, due, run, start
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.testing import FakeClock
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.sums import LakeReader
 from pixelake.warehouse.vacuum import hold, maintaining
 from tests.warehouse.outcomes import START, event, outcome
 

@@ -8,8 +8,9 @@ import pytest
 
 from pixelake.operate.rejects import Old, find, purge
 from pixelake.testing import FakeClock
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.sums import LakeReader
 from tests.warehouse.outcomes import START, event, outcome, reject
 
 BODY = '{"method":"POST","body":"[1,2]"}'

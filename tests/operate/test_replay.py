@@ -20,8 +20,9 @@ from pixelake.transform.judge import Judge
 from pixelake.transform.rules import make_rules
 from pixelake.warehouse.base import Claim, Outcome
 from pixelake.warehouse.delta import DeltaWriter
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.sums import LakeReader
 from tests.judging import AT, hit, judge
 
 LONG = "x" * 200

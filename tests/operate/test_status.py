@@ -21,8 +21,9 @@ from pixelake.settings import Settings
 from pixelake.stream import segment
 from pixelake.stream.sqlite_watcher import SqliteWatcher
 from pixelake.testing import FakeClock
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.recover import BROKEN
+from pixelake.warehouse.sums import LakeReader
 from tests.warehouse.outcomes import event, outcome
 
 CLOCK = FakeClock()

@@ -21,10 +21,11 @@ from pixelake.transform.feed import Late, Plan
 from pixelake.transform.judge import Judge
 from pixelake.warehouse.files import Files
 from pixelake.warehouse.files_place import Folder
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.seen_sqlite import SqliteSeen
+from pixelake.warehouse.sums import LakeReader
 from tests.judging import hit, rules
 from tests.sinks import eventually
 

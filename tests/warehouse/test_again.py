@@ -14,8 +14,9 @@ from pixelake.errors import LakeUnavailable
 from pixelake.warehouse import again
 from pixelake.warehouse.base import EVENTS, REJECTS, Rejudged
 from pixelake.warehouse.delta import DeltaWriter
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.sums import LakeReader
 from tests.warehouse.outcomes import START, event, outcome, reject
 
 

@@ -26,9 +26,10 @@ from pixelake.warehouse import compact as compaction
 from pixelake.warehouse.compact import LIMITS, Job, Limits, Packed
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import DeltaLog, parse_entry
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.sums import LakeReader
 from tests.s3 import Server, reached
 from tests.warehouse.outcomes import START, event, outcome, reject
 from tests.warehouse.test_again import every, rejudged

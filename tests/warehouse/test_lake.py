@@ -17,7 +17,8 @@ from pixelake.warehouse import durable
 from pixelake.warehouse.base import Outcome, Progress
 from pixelake.warehouse.delta import DeltaWriter
 from pixelake.warehouse.floor import FLOOR
-from pixelake.warehouse.lake import LOCK, LOOK_AGAIN, Lake, LakeReader
+from pixelake.warehouse.lake import LOCK, Lake
+from pixelake.warehouse.sums import LOOK_AGAIN, LakeReader
 from tests.warehouse.outcomes import event, outcome, reject
 
 

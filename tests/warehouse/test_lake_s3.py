@@ -14,8 +14,9 @@ from deltalake.exceptions import CommitFailedError
 from pixelake.errors import Conflict, LakeUnavailable
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import DeltaLog, parse_entry
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.sums import LakeReader
 from tests.s3 import MISSING, Server
 from tests.warehouse.outcomes import event, outcome, reject
 

@@ -17,7 +17,8 @@ from pixelake.warehouse.base import EVENTS
 from pixelake.warehouse.compact import PREFIX
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import DataFile, DeltaLog
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.sums import LakeReader
 from tests.s3 import Server, reached
 from tests.warehouse.outcomes import event, outcome, reject
 

@@ -10,8 +10,9 @@ from pixelake.errors import LakeUnavailable
 from pixelake.warehouse import again, moment, swap_note
 from pixelake.warehouse.base import EVENTS, REJECTS, Rejudged
 from pixelake.warehouse.delta_log import DeltaLog
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.place import Place
+from pixelake.warehouse.sums import LakeReader
 from tests.s3 import MISSING, Server
 from tests.warehouse.outcomes import event, outcome, reject
 

@@ -11,8 +11,9 @@ from deltalake import DeltaTable
 
 from pixelake.errors import LakeUnavailable
 from pixelake.warehouse.floor import FLOOR
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.recover import BROKEN, broken
+from pixelake.warehouse.sums import LakeReader
 from tests.warehouse.outcomes import event, outcome
 
 WRITES = 4

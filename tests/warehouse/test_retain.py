@@ -16,10 +16,11 @@ from pixelake.operate.retention import ages, retain_rows
 from pixelake.testing import FakeClock
 from pixelake.warehouse import retain
 from pixelake.warehouse.delta_log import DeltaLog
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.retain import DAY, NOTE, Ages, Due, Note
+from pixelake.warehouse.sums import LakeReader
 from tests.s3 import Server, reached
 from tests.warehouse.outcomes import event, outcome, reject
 

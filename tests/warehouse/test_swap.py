@@ -15,10 +15,11 @@ from pixelake.warehouse import swap, swap_note
 from pixelake.warehouse.base import EVENTS, REJECTS
 from pixelake.warehouse.delta import DeltaWriter
 from pixelake.warehouse.delta_log import DataFile
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.standing import Rows
+from pixelake.warehouse.sums import LakeReader
 from pixelake.warehouse.swap import Exchange, Staging
 from pixelake.warehouse.swap_note import Keys
 from tests import s3

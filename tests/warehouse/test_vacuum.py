@@ -17,10 +17,11 @@ from pixelake.operate.compaction import compact
 from pixelake.testing import FakeClock
 from pixelake.warehouse import durable, floor, vacuum
 from pixelake.warehouse.delta_log import LOG, DeltaLog
-from pixelake.warehouse.lake import Lake, LakeReader
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.place import Place, names
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.recover import BROKEN
+from pixelake.warehouse.sums import LakeReader
 from pixelake.warehouse.vacuum import EMPTY, STRAY, hold, maintaining
 from tests.s3 import Server, reached
 from tests.warehouse.outcomes import event, outcome, reject

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from pixelake.transform.enrich.own import Own
     from pixelake.transform.feed import Plan
     from pixelake.warehouse.badges_sqlite import BadgeStore
-    from pixelake.warehouse.lake import Lake, LakeReader
+    from pixelake.warehouse.lake import Lake
     from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
     from pixelake.warehouse.query import Lakehouse
     from pixelake.warehouse.seen_sqlite import SqliteSeen
+    from pixelake.warehouse.sums import LakeReader
 
 
 DAY: Final = 86_400.0
@@ -89,7 +90,7 @@ def lake(settings: Settings, own: "Sequence[Own]" = ()) -> "Lake":
 
 def lake_reader(settings: Settings) -> "LakeReader":
     """How far the lake is."""
-    from pixelake.warehouse.lake import LakeReader
+    from pixelake.warehouse.sums import LakeReader
 
     return LakeReader(lake_place(settings))
 

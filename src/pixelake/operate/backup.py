@@ -34,8 +34,8 @@ from pixelake.stream import hold, mend, segment
 from pixelake.stream.base import Partition, Position
 from pixelake.warehouse import moment, vacuum
 from pixelake.warehouse.files_place import COMMIT, STAGED, Folder
-from pixelake.warehouse.lake import LakeReader
 from pixelake.warehouse.place import Place
+from pixelake.warehouse.sums import LakeReader
 
 TRIES: Final = 3
 """How often all is copied if the stream forgets faster than that."""

@@ -9,7 +9,7 @@ from pixelake.errors import LakeUnavailable
 from pixelake.operate.notices import Notice
 from pixelake.registry.base import Maintained
 from pixelake.stream.base import GROUP, Extent, Partition, Position, Watcher
-from pixelake.warehouse.lake import LakeReader
+from pixelake.warehouse.sums import LakeReader
 
 LOOKS: Final = 3
 """Readings that may disagree before we believe that they do."""

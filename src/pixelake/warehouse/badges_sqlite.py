@@ -35,9 +35,9 @@ from pixelake.warehouse import durable, place, sqlite_file
 from pixelake.warehouse.base import EVENTS, Outcome
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, DeltaLog
 from pixelake.warehouse.fresh import above, rows_above
-from pixelake.warehouse.lake import progress
 from pixelake.warehouse.people import of_people
 from pixelake.warehouse.place import Place
+from pixelake.warehouse.sums import progress
 
 SCHEMA: Final = """
 create table if not exists badges (

@@ -30,7 +30,7 @@ from pixelake.warehouse import durable, layout
 from pixelake.warehouse.delta_log import LAST_CHECKPOINT, LOG, DataFile, DeltaLog, entry_name
 from pixelake.warehouse.evolve import add_columns
 from pixelake.warehouse.place import Place, one_line
-from pixelake.warehouse.relayout import Told, bring_up
+from pixelake.warehouse.relayout import bring_up
 
 CHECKPOINT_EVERY: Final = 100
 """Commits between two checkpoints: opening reads at most so many entries."""
@@ -64,13 +64,13 @@ class Change(NamedTuple):
 class DeltaWriter:
     """One table, open for writing; made if it is not there. One thread, under the lock of the lake.
 
-    One that an older version wrote is brought to today's layout first, which may take long: `told` hears of it.
+    One that an older version wrote is brought to today's layout first, which may take long.
 
     Attributes:
         log: the table as this writer last saw it; every entry of it is durable.
     """
 
-    def __init__(self, folder: Place, schema: pa.Schema, clock: Clock, told: Told = lambda *_: None) -> None:
+    def __init__(self, folder: Place, schema: pa.Schema, clock: Clock) -> None:
         self._folder, self._clock = folder, clock
         self._delta_schema = Schema.from_arrow(schema)
         self._synced = -1
@@ -78,7 +78,7 @@ class DeltaWriter:
         self._made: set[str] = set()
         self.log = DeltaLog(folder)
         self.log.refresh()
-        bring_up(self.log, clock, told)
+        bring_up(self.log, clock)
         self._table = self._open()
         with durable.reported(f"open the lake {folder}"), _delta_reported("open", folder):
             add_columns(self._table, self._delta_schema)

@@ -11,12 +11,9 @@ rejects lies above the events' position: it does not count, and the next write
 of that partition takes it out, because the hit may be judged otherwise then.
 """
 
-import math
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -38,10 +35,10 @@ from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DataFile
 from pixelake.warehouse.fresh import above, above_floor
 from pixelake.warehouse.leave import Gone, Left, put_in_place, rewrite
 from pixelake.warehouse.place import Place
-from pixelake.warehouse.recover import BROKEN, broken, set_aside
-from pixelake.warehouse.relayout import Told
+from pixelake.warehouse.recover import broken, set_aside
 from pixelake.warehouse.retain import Due, Expired, Note, candidates, extent
 from pixelake.warehouse.retain import steps as expiring
+from pixelake.warehouse.sums import MISSED, NOTHING, files_above, progress
 from pixelake.warehouse.swap import Changed, Staging
 from pixelake.warehouse.vacuum import HOLD_WAIT, Swept, alone, remove_replaced, sweep
 from pixelake.warehouse.walk import columns_of
@@ -50,127 +47,11 @@ LOCK: Final = ".lock"
 LOCK_WAIT: Final = 60.0
 """Seconds to wait for another writer; one write takes well below a second."""
 
-COUNTS: Final = ("outcomes", "withheld", "removed")
-MISSED: Final = "/missed"
-LOOK_AGAIN: Final = 60.0
-"""Seconds until a reader that found every file whole looks at them again."""
 
 ATTEMPTS: Final = 5
 LEAVING: Final = 100
 LEAVING_BYTES: Final = 64 << 20
 """Files, and bytes of them, that are exchanged by one commit when rows leave: what is cut short is done again."""
-NOTHING: Final = Progress(0, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """What became of all settled hits, of one moment: ``outcomes == in_lake + rejected + withheld + removed``.
-
-    Attributes:
-        progress: of the same moment.
-        in_lake: events whose files are there.
-        rejected: rejects whose files are there.
-        outcomes: what became of the settled hits.
-        withheld: outcomes that policy kept nothing of.
-        removed: events erased, expired or purged since.
-        missed: positions that were passed over, because the stream no longer had their hits.
-        damaged: files that the lake needs and that are missing or damaged.
-    """
-
-    progress: Mapping[Partition, Progress]
-    in_lake: int
-    rejected: int
-    outcomes: int
-    withheld: int
-    removed: int
-    missed: int
-    damaged: Sequence[Place]
-
-    @property
-    def holds(self) -> bool:
-        """Whether every outcome is somewhere."""
-        return self.outcomes == self.in_lake + self.rejected + self.withheld + self.removed
-
-
-class LakeReader:
-    """How far a lake is. Looks only: beside a writer, without one, and before there is a lake. Any thread."""
-
-    def __init__(self, folder: Place, clock: Clock = SYSTEM) -> None:
-        self._lock, self._clock = threading.Lock(), clock
-        self._events, self._rejects = DeltaLog(folder / EVENTS_FOLDER), DeltaLog(folder / REJECTS_FOLDER)
-        self._whole_until = -math.inf
-
-    def progress(self) -> Mapping[Partition, Progress]:
-        """How far the events are with each partition.
-
-        Raises:
-            LakeUnavailable: the lake cannot be read.
-        """
-        with self._lock:
-            return self._progress()
-
-    def _progress(self) -> Mapping[Partition, Progress]:
-        self._events.refresh()
-        return progress(self._events)
-
-    def sums(self) -> Sums:
-        """The counts, of one moment.
-
-        Events first: each reject up to the position they show was committed
-        before it, and none of those is ever taken out.
-
-        Raises:
-            LakeUnavailable: the lake cannot be read.
-        """
-        with self._lock:
-            return self._sums()
-
-    def _sums(self) -> Sums:
-        reached = self._progress()
-        self._rejects.refresh()
-        for _ in range(ATTEMPTS):
-            if again.pending(self._events, self._rejects) >= 0 and not swap_note.is_ahead(self._events, self._rejects):
-                break
-            reached = self._progress()  # a replay came between the two looks
-            self._rejects.refresh()
-        damaged = self._damaged()
-        return Sums(
-            progress=reached,
-            in_lake=self._events.rows(damaged),
-            rejected=self._rejected(reached, damaged),
-            outcomes=sum(each.outcomes for each in reached.values()) + again.counted(self._rejects, again.OUTCOMES),
-            withheld=sum(each.withheld for each in reached.values()),
-            removed=sum(each.removed for each in reached.values()) + again.counted(self._rejects, again.REMOVED),
-            missed=sum(count for name, count in self._events.transactions.items() if name.endswith(MISSED)),
-            damaged=[*damaged.values()],
-        )
-
-    def _damaged(self) -> Mapping[DataFile, Place]:
-        """The files of both tables that are not whole, and where they should be."""
-        if self._clock.monotonic() < self._whole_until:
-            return {}
-        found = {file: log.folder / file.name for log in (self._events, self._rejects) for file in log.damaged()}
-        if not found:
-            self._whole_until = self._clock.monotonic() + LOOK_AGAIN
-        return found
-
-    def _rejected(self, reached: Mapping[Partition, Progress], damaged: Container[DataFile]) -> int:
-        """The rejects at or below the positions reached, without those that a replay is just making events of."""
-        everywhere = {name: reached.get(name, NOTHING) for name in again.partitions(self._rejects)}
-        with durable.reported("read the rejects"):
-            above_them = _files_above(self._rejects, everywhere, damaged)
-            rows = self._rejects.rows(damaged) - sum(above_them.values())
-        return rows - max(0, again.pending(self._events, self._rejects)) - swap_note.fewer(self._events, self._rejects)
-
-    def set_aside(self) -> Sequence[Path]:
-        """The folders of what recoveries put out of the way, oldest first.
-
-        Raises:
-            LakeUnavailable: the lake cannot be read.
-        """
-        folders = [log.folder for log in (self._events, self._rejects)]
-        with durable.reported("read the lake"):
-            return sorted(path for each in folders if isinstance(each, Path) for path in (each / BROKEN).glob("*"))
 
 
 class Lake:
@@ -179,23 +60,21 @@ class Lake:
     Several processes may write at once. On a disk, a lock file makes those of one
     machine take turns; in an object store whoever commits second looks again.
 
-    A lake that an older version wrote is brought to the layout of today first, which may take long: `told` hears of it.
+    A lake that an older version wrote is brought to the layout of today first, which may take long.
 
     Attributes:
         set_aside: files that opening moved out of the way, because a power cut broke them.
     """
 
-    def __init__(
-        self, folder: Place, clock: Clock = SYSTEM, schema: pa.Schema = EVENTS, told: Told = lambda *_: None
-    ) -> None:
+    def __init__(self, folder: Place, clock: Clock = SYSTEM, schema: pa.Schema = EVENTS) -> None:
         self._folder, self._clock = place.absolute(folder), clock
         with durable.reported(f"open the lake {folder}"):
             if isinstance(self._folder, Path):
                 durable.make_folder(self._folder, self._folder.parent.parent)
             with self._turn():
                 self.set_aside = _mend(self._folder, clock) if isinstance(self._folder, Path) else []
-                self._events = DeltaWriter(self._folder / EVENTS_FOLDER, schema, clock, told)
-                self._rejects = DeltaWriter(self._folder / REJECTS_FOLDER, REJECTS, clock, told)
+                self._events = DeltaWriter(self._folder / EVENTS_FOLDER, schema, clock)
+                self._rejects = DeltaWriter(self._folder / REJECTS_FOLDER, REJECTS, clock)
                 with suppress(Conflict):  # somebody else does it just now
                     swap.settle(self._events, self._rejects)
                     swap_note.clear(self._events.log.folder)
@@ -264,7 +143,7 @@ class Lake:
         with durable.reported("read the lake"), self._turn():
             reached = progress(self._events.log) if self.positions() else {}
             self._rejects.refresh()
-            stale = _files_above(
+            stale = files_above(
                 self._rejects.log, {name: reached.get(name, NOTHING) for name in again.partitions(self._rejects.log)}
             )
             tables = (self._events, ()), (self._rejects, stale)  # those are about to be written anew
@@ -328,7 +207,7 @@ class Lake:
     def _write_rejects(
         self, fresh: Outcome, reached: Mapping[Partition, Progress], coarse: bool
     ) -> Sequence[AddAction]:
-        stale = _files_above(self._rejects.log, reached)
+        stale = files_above(self._rejects.log, reached)
         if not stale and not fresh.rejects.num_rows:
             return ()
         kept = [_without(self._rejects.log, file, reached) for file in stale]
@@ -613,15 +492,6 @@ def _mend(folder: Path, clock: Clock) -> Sequence[str]:
     return [f"{table.name}/{path.name}" for table, files in found.items() for path in files]
 
 
-def progress(log: DeltaLog) -> dict[Partition, Progress]:
-    """How far a table is with each partition, from its application transactions."""
-    versions = log.transactions
-    partitions = (name for name in versions if f"{name}/{COUNTS[0]}" in versions)
-    return {
-        name: Progress(versions[name], *(versions.get(f"{name}/{count}", 0) for count in COUNTS)) for name in partitions
-    }
-
-
 def _transactions(fresh: Outcome, reached: Mapping[Partition, Progress]) -> dict[str, int]:
     """The positions and running counts once `fresh` is written."""
     withheld = _count(fresh.withheld)
@@ -655,38 +525,6 @@ def _warn_of_gaps(fresh: Outcome, reached: Mapping[Partition, Progress]) -> None
                 first=before.position + 1,
                 last=first - 1,
             )
-
-
-def _files_above(
-    log: DeltaLog, reached: Mapping[Partition, Progress], without: Container[DataFile] = ()
-) -> dict[DataFile, int]:
-    """The files with rows above the positions reached, and how many each has.
-
-    Reads a file only if the log itself is above them: after a crash, and for a moment in every write.
-    """
-    floors = {name: each.position for name, each in reached.items() if log.transactions.get(name, 0) > each.position}
-    if not floors:
-        return {}
-    files = [file for file in log.files.values() if file not in without and _may(file, floors)]
-    counts = {file: _count_above(log.folder / file.name, floors) for file in files}
-    return {file: count for file, count in counts.items() if count}
-
-
-def _may(file: DataFile, floors: Mapping[Partition, Position]) -> bool:
-    """Whether a file's statistics leave room for rows above the floors."""
-    statistics = file.statistics()
-    least, most = statistics.get("minValues", {}), statistics.get("maxValues", {})
-    if not least.keys() & most.keys() >= {"partition", "position"}:
-        return True
-    return any(
-        least["partition"] <= partition <= most["partition"] and most["position"] > floor
-        for partition, floor in floors.items()
-    )
-
-
-def _count_above(path: Place, floors: Mapping[Partition, Position]) -> int:
-    rows = place.parquet(path).read(columns=["partition", "position"])
-    return rows.filter(above_floor(rows, floors)).num_rows
 
 
 def _without(log: DeltaLog, file: DataFile, reached: Mapping[Partition, Progress]) -> pa.Table:

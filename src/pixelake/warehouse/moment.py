@@ -21,8 +21,9 @@ from pixelake.errors import LakeUnavailable
 from pixelake.stream.base import Partition, Position
 from pixelake.warehouse import again, durable, floor, place, swap_note
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, LOG, REJECTS_FOLDER, DeltaLog, entry_name
-from pixelake.warehouse.lake import LOCK, LOCK_WAIT, progress
+from pixelake.warehouse.lake import LOCK, LOCK_WAIT
 from pixelake.warehouse.place import Place
+from pixelake.warehouse.sums import progress
 
 ATTEMPTS: Final = 10
 

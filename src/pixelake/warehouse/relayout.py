@@ -15,7 +15,7 @@ then `deltalake` would not open the table.
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -30,9 +30,6 @@ from pixelake.warehouse import durable, layout, place
 from pixelake.warehouse.delta_log import Action, DataFile, DeltaLog
 from pixelake.warehouse.packing import PREFIX
 
-Told = Callable[[int, int], None]
-"""Hears how many files are done, and how many there are."""
-
 ATTEMPTS: Final = 20
 """Commits of others that may come first. Only what they added is written anew then."""
 SPARE: Final = 64 << 20
@@ -40,7 +37,7 @@ SPARE: Final = 64 << 20
 _NAMES: Final = uuid.UUID("5b0cf1b5-4d0c-4a0c-9d1f-6f1f4a4e6b52")
 
 
-def bring_up(log: DeltaLog, clock: Clock, told: Told = lambda *_: None) -> None:
+def bring_up(log: DeltaLog, clock: Clock) -> None:
     """Bring a table to the layout of today, durably, if it lies in an older one, or some of its files do.
 
     On a disk the caller holds the lock of the lake, and has mended it. Memory: one row group, some 60 MB.
@@ -48,7 +45,6 @@ def bring_up(log: DeltaLog, clock: Clock, told: Told = lambda *_: None) -> None:
     Args:
         log: of the table, just refreshed; it shows the new version then.
         clock: for the times in the log.
-        told: hears how far it is.
 
     Raises:
         LakeUnavailable: the disk has no room for it or is broken, or a file is damaged; nothing has changed then.
@@ -60,11 +56,10 @@ def bring_up(log: DeltaLog, clock: Clock, told: Told = lambda *_: None) -> None:
         todo = _todo(log)
         with durable.reported(f"bring {log.folder} to layout {layout.VERSION}"):
             _check_room(log, [file for file in todo if file.path not in done])
-            for count, file in enumerate(todo):
-                told(count, len(todo))
+            structlog.get_logger().info("the lake is brought to a new layout", table=log.folder.name, files=len(todo))
+            for file in todo:
                 if file.path not in done:
                     done[file.path] = _successor(log, file, clock)
-            told(len(todo), len(todo))
             if _commit(log, todo, done, clock):
                 structlog.get_logger().info("the lake has a new layout", table=log.folder.name, files=len(todo))
         log.refresh()
