@@ -1,7 +1,9 @@
 """What belongs together when backends are put together."""
 
 import asyncio
+import os
 import shutil
+import signal
 import threading
 import time
 from contextlib import closing
@@ -13,7 +15,7 @@ from pixelake import build
 from pixelake.cli import run
 from pixelake.clock import SYSTEM
 from pixelake.hit import Hit
-from pixelake.operate import folder
+from pixelake.operate import folder, keeper
 from pixelake.settings import Settings
 
 
@@ -103,3 +105,21 @@ def test_no_command_begins_a_lake_in_the_place_of_one_that_is_gone(
         assert f"the lake {lake} is gone (mount it" in told
         assert told.count("\n") == 1
     assert not list(lake.iterdir())
+
+
+def test_a_consumer_packs_the_open_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two compactions, too: else an hour would have 60 files more each time."""
+    looked = threading.Event()
+
+    def look(_: keeper.Tidy) -> int:
+        looked.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(keeper.Tidy, "look", look)
+    try:
+        build.ROLES["consume"](Settings(data=tmp_path), None, lambda: None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert looked.is_set()

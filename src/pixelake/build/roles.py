@@ -108,7 +108,9 @@ def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) ->
         made.append(opening(lambda: _consumer_once_open(settings)))
     except Stopped:
         return
+    tidy = keeper.Tidy(house(settings, shared))
     beside = (
+        maintain.Task("pack the open hour", keeper.TIDY, tidy.look),
         maintain.Task("publish badges", BADGE_SECONDS, publish_badges(settings)),
         maintain.Task("tell what is lost", reckoning.EVERY, lambda: reckon(settings)),
         maintain.Task("sweep what queries left", maintain.HOUR, lambda: sweep_spill(settings)),
