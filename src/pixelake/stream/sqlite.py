@@ -278,11 +278,11 @@ class SqliteWriter:
 
     async def close(self) -> None:
         """Finish what is under way and let the partition go."""
+        if self._roll_timer is not None:
+            self._roll_timer.cancel()  # first: it may come again and again while we wait
         while self._committing:
             self._idle.clear()
             await self._idle.wait()
-        if self._roll_timer is not None:
-            self._roll_timer.cancel()
         if self._partition is not None:
             await self._thread.wait(self._partition.leave)
             self._partition = None
