@@ -253,6 +253,8 @@ def judge(server: Server, tally: Tally, harm: Counter[str]) -> Verdict:
     rows = json.loads(server.ask("sql", question, "--format", "json", "--sql-timeout", "500"))
     found: dict[str, int] = {}
     for row in rows:
+        if row["event_id"] is None:  # of a task that counts its own
+            continue
         found[row["event_id"]] = found.get(row["event_id"], 0) + (not row["duplicate"])
     status = server.status()
     faults = []
