@@ -21,6 +21,20 @@ print("colorsys" in sys.modules)
 """
 
 
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if these tests had no other thread beside them."""
+    monkeypatch.setattr("pixelake.operate.apart.threads", lambda: 1)
+
+
+def test_beside_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy would wait for them for ever: it is done here."""
+    monkeypatch.setattr("pixelake.operate.apart.threads", lambda: 2)
+    done: list[int] = []
+    apart(lambda: done.append(os.getpid()))
+    assert done == [os.getpid()]
+
+
 def test_nothing_stays(tmp_path: Path) -> None:
     """What was loaded there is not loaded here, and nothing that waited to be printed is printed twice."""
     script = "print('once')\n" + QUIET
