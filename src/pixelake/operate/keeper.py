@@ -59,9 +59,15 @@ class Tidy:
     def look(self) -> int:
         """Pack what has become too many since the last call; return how many files were packed.
 
+        Nothing while somebody else maintains the lake: an erasure must find no file that is just being written.
+
         Raises:
             LakeUnavailable: the lake cannot be read or written.
         """
+        with maintaining(self._house.place) as nobody_else:
+            return self._pack() if nobody_else else 0
+
+    def _pack(self) -> int:
         lake, self._lake = self._lake or self._house.lake(), None
         if lake.look() == self._version:
             self._lake = lake
@@ -186,7 +192,7 @@ def run_heavy(house: House) -> None:
     Raises:
         PixelakeError: it cannot be told which.
     """
-    with maintaining(house.place) as nobody_else:
+    with maintaining(house.place, maintain.PATIENCE) as nobody_else:
         if nobody_else:
             for task in wanted(house, maintain.due(house)):
                 log(maintain.perform(house, task))

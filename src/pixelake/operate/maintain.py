@@ -31,6 +31,8 @@ from pixelake.warehouse.vacuum import Swept, maintaining
 
 HOUR: Final = 3_600.0
 """Seconds."""
+PATIENCE: Final = 5.0
+"""Seconds to wait for who packs the open hour just now."""
 AGAIN: Final = 300.0
 """Seconds after which a task that failed is tried again, if it is not due sooner."""
 
@@ -250,7 +252,7 @@ def run(house: House, tasks: Sequence[Chore], told: Told = lambda *_: None, *, b
     Raises:
         LakeUnavailable: somebody else maintains the lake just now; nothing was done.
     """
-    with maintaining(house.place) as nobody_else:
+    with maintaining(house.place, PATIENCE) as nobody_else:
         if not nobody_else:
             raise LakeUnavailable("the lake is maintained by somebody else just now", "wait for it, and try again")
         return [perform(house, task, told, by_hand=by_hand) for task in tasks]
