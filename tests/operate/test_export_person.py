@@ -11,7 +11,7 @@ import pytest
 from pixelake.cli import run
 from pixelake.dialects.native import Native
 from pixelake.errors import SourceError
-from pixelake.operate import export_person as exporting
+from pixelake.operate import export as exporting
 from pixelake.operate import folder
 from pixelake.operate.export import Wanted
 from pixelake.operate.export_person import export, export_to

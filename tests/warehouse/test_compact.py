@@ -30,30 +30,11 @@ from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.sums import LakeReader
-from tests.s3 import Server, reached
 from tests.warehouse.outcomes import START, event, outcome, reject
 from tests.warehouse.test_again import every, rejudged
 
 HOSTILE = ["", "\0", "\0'\"\\/../%2e%00\n\u202e\U0001f600", "é" * 3_000, "\x1b[2J", "=cmd|' /C calc'!A0", "NULL", "￿"]
 """Texts that are only text."""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A lake on a disk."""
-    return tmp_path / "lake"
-
-
-@pytest.fixture(params=["disk", "seaweedfs"])
-def anywhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A lake on a disk, and one in a bucket."""
-    if request.param == "disk":
-        return tmp_path / "lake"
-    server: Server = request.getfixturevalue(request.param)
-    reached(monkeypatch, server.environment)
-    from pixelake.warehouse import objects
-
-    return objects.lake(server.bucket(), "a/lake")
 
 
 def log_of(lake: Place, table: str) -> DeltaLog:

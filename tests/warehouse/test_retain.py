@@ -21,7 +21,6 @@ from pixelake.warehouse.place import Place
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.retain import DAY, NOTE, Ages, Due, Note
 from pixelake.warehouse.sums import LakeReader
-from tests.s3 import Server, reached
 from tests.warehouse.outcomes import event, outcome, reject
 
 NOON = datetime(2026, 2, 10, 12, 0, tzinfo=UTC)
@@ -32,24 +31,6 @@ TODAY = (NOON - datetime(1970, 1, 1, tzinfo=UTC)).days
 def clock() -> FakeClock:
     """Noon."""
     return FakeClock(microseconds=round(NOON.timestamp()) * SECOND)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A lake on a disk."""
-    return tmp_path / "lake"
-
-
-@pytest.fixture(params=["disk", "seaweedfs"])
-def anywhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A lake on a disk, and one in a bucket."""
-    if request.param == "disk":
-        return tmp_path / "lake"
-    server: Server = request.getfixturevalue(request.param)
-    reached(monkeypatch, server.environment)
-    from pixelake.warehouse import objects
-
-    return objects.lake(server.bucket(), "a/lake")
 
 
 def days_of(lake: Place, **sites: int) -> None:

@@ -31,24 +31,6 @@ KEEP = 600.0
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A lake on a disk."""
-    return tmp_path / "lake"
-
-
-@pytest.fixture(params=["disk", "seaweedfs"])
-def anywhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A lake on a disk, and one in a bucket."""
-    if request.param == "disk":
-        return tmp_path / "lake"
-    server: Server = request.getfixturevalue(request.param)
-    reached(monkeypatch, server.environment)
-    from pixelake.warehouse import objects
-
-    return objects.lake(server.bucket(), "a/lake")
-
-
-@pytest.fixture
 def clock() -> FakeClock:
     """When the lake's commits are made."""
     return FakeClock()

@@ -84,8 +84,21 @@ def as_text(found: Exported) -> str:
     return line + f", without {', '.join(found.left_out)}" * bool(found.left_out)
 
 
-def export(lake: Place, wanted: Wanted, out: BinaryIO, told: Told = lambda _done, _all: None) -> Exported:
+def export(
+    lake: Place,
+    wanted: Wanted,
+    out: BinaryIO,
+    told: Told = lambda _done, _all: None,
+    only: Callable[[pa.Table], pa.Table] = lambda rows: rows,
+) -> Exported:
     """Write rows to `out`.
+
+    Args:
+        lake: where it is.
+        wanted: of which table, in which format, of which time.
+        out: open for writing.
+        told: hears how many rows were looked at, and how many the table has.
+        only: some rows -> those of them that are written.
 
     Raises:
         SourceError: rejects are of no site.
@@ -102,7 +115,7 @@ def export(lake: Place, wanted: Wanted, out: BinaryIO, told: Told = lambda _done
         done = 0
         told(0, total)
         for rows in walk(log, schema, wanted.select):
-            yield rows
+            yield only(rows)
             done += rows.num_rows
             told(done, total)
 

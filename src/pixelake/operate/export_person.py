@@ -5,7 +5,7 @@ in order of time, in the formats of `pixelake.operate.export`. What is in the
 stream and not judged yet is not among them: it is in the lake within seconds.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,12 +14,11 @@ import pyarrow as pa
 from pixelake.dialects.base import Dialect
 from pixelake.hit import Hit
 from pixelake.operate.erase_lake import rejected
-from pixelake.operate.export import TABLES, Exported, Told, Wanted, into, looked_at, write
+from pixelake.operate.export import Exported, Told, Wanted, into
+from pixelake.operate.export import export as export_rows
 from pixelake.operate.person import Person
 from pixelake.warehouse.delta_log import REJECTS_FOLDER
 from pixelake.warehouse.place import Place
-from pixelake.warehouse.schema import ARROW_TYPES
-from pixelake.warehouse.walk import columns_of, walk
 
 
 def export(  # noqa: PLR0917 - what, of whom, where to
@@ -46,24 +45,14 @@ def export(  # noqa: PLR0917 - what, of whom, where to
         QueryError: a value cannot be written in this format.
         OSError: `out` cannot be written.
     """
-    log = looked_at(lake, wanted)
-    known = columns_of(log) if log.schema else TABLES[wanted.table]
-    schema = pa.schema([field for field in known if field.type in ARROW_TYPES.values()])
-    total = log.rows()
 
     def elements(hit: Hit) -> Sequence[Mapping[str, Sequence[str]]]:
         return [element.values for element in dialect(hit.target).decode(hit)]
 
-    def slices() -> Iterator[pa.Table]:
-        done = 0
-        for rows in walk(log, schema, wanted.select):
-            mask = rejected(rows, person, elements) if wanted.table == REJECTS_FOLDER else person.rows(rows)
-            yield rows.filter(mask)
-            done += rows.num_rows
-            told(done, total)
+    def of_person(rows: pa.Table) -> pa.Table:
+        return rows.filter(rejected(rows, person, elements) if wanted.table == REJECTS_FOLDER else person.rows(rows))
 
-    count = write(slices(), schema, wanted.form, out)
-    return Exported(wanted.table, log.version, count, [field.name for field in known if field.name not in schema.names])
+    return export_rows(lake, wanted, out, told, of_person)
 
 
 def export_to(  # noqa: PLR0917 - see `export`
