@@ -10,40 +10,23 @@ import signal
 import socket
 import tempfile
 import threading
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
 import duckdb
 import pyarrow as pa
-from deltalake import Schema
 
-from pixelake import event, reject
 from pixelake.errors import QueryError
-from pixelake.event import PARTITION_COLUMNS
 from pixelake.warehouse import place, swap_note
+from pixelake.warehouse.asking import Standing, Statement
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
-from pixelake.warehouse.layout import FOLDERS, tag_of
 from pixelake.warehouse.place import Place
-from pixelake.warehouse.schema import ARROW_TYPES
+from pixelake.warehouse.rollup.kept import Keeping
+from pixelake.warehouse.snapshot import TABLES, Snapshot, columns_of, literal, rows_of_files
 from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.sql_guard import check, first_line
-
-TABLES: Final = {"events": event.FIELDS, "rejects": reject.FIELDS}
-TYPES: Final = {
-    "text": "varchar",
-    "bool": "boolean",
-    "int64": "bigint",
-    "timestamp": "timestamptz",
-    "decimal(18,6)": "decimal(18,6)",
-    "map<text,list<text>>": "map(varchar, varchar[])",
-}
-"""The types of `Field` in DuckDB."""
-
-_OF_AN_HOUR: Final = f"/{PARTITION_COLUMNS[-1]}="
-"""In the path of a file whose rows are of one hour."""
 
 _HINTS: Final[Mapping[type[duckdb.Error], str]] = {
     duckdb.OutOfMemoryException: "ask for less time or fewer columns, or raise the setting sql_memory",
@@ -84,9 +67,12 @@ class Lakehouse:
     ) -> None:
         self._timeout, self._lock = timeout, threading.Lock()
         self._logs = {name: DeltaLog(place.absolute(folder) / name) for name in TABLES}
+        self._kept = Keeping(place.absolute(folder))
         self._versions: dict[str, tuple[int, int, str]] = {}
         self._spill = Spill(spill or Path(tempfile.gettempdir()))
-        self._database = _open([log.folder for log in self._logs.values()], memory, threads, self._spill)
+        self._database = _open(
+            [*(log.folder for log in self._logs.values()), self._kept.folder], memory, threads, self._spill
+        )
 
     def close(self) -> None:
         """Let the memory go, and what is spilled. May never be called."""
@@ -129,6 +115,37 @@ class Lakehouse:
         except duckdb.Error as error:
             raise _explain(error) from None
 
+    def plan(self, make: Callable[[Standing], Statement]) -> tuple[pa.Table, Statement, str]:
+        """Make a statement for the newest version of the lake, and run it on that.
+
+        Returns:
+            The rows, the statement, and the version.
+
+        Raises:
+            QueryError: it takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
+        """
+        try:
+            return self._plan(make)
+        except duckdb.IOException:
+            pass  # a file of that version is gone: the next one does without it
+        except duckdb.Error as error:
+            raise _explain(error) from None
+        try:
+            return self._plan(make)
+        except duckdb.Error as error:
+            raise _explain(error) from None
+
+    def _plan(self, make: Callable[[Standing], Statement]) -> tuple[pa.Table, Statement, str]:
+        with self._lock:
+            missing = self._look()
+            standing = Snapshot(self._logs, missing, self._kept.at(self._logs[EVENTS_FOLDER]))
+            statement = make(standing)
+            cursor = self._database.cursor()
+        with cursor, _stopped(cursor, self._timeout), _interrupts(cursor):
+            table = cursor.execute(statement.sql, dict(statement.values) or None).to_arrow_table()
+        return table, statement, standing.version
+
     def _ask(self, text: str, parameters: Sequence[Any] | Mapping[str, Any]) -> pa.Table:
         with self._lock:
             self._refresh()
@@ -144,7 +161,8 @@ class Lakehouse:
             version = log.version, id(log.files), missing.note if missing else ""
             if self._versions.get(name) != version:
                 files = [str(log.folder / file.name) for file in log.files.values()]
-                self._database.execute(_view(name, _columns(name, log.schema), files, missing))
+                rows = rows_of_files(columns_of(name, log.schema), files, missing)
+                self._database.execute(f"create or replace view {name} as {rows}")
                 self._versions[name] = version
 
     def _look(self) -> swap_note.Lacking | None:
@@ -177,64 +195,11 @@ def _open(folders: Sequence[Place], memory: str, threads: int, spill: Spill) -> 
             if not isinstance(folder, Path):
                 database.register_filesystem(folder.filesystem)
         for name, value in options.items():
-            database.execute(f"set global {name} = {_literal(value)}")
+            database.execute(f"set global {name} = {literal(value)}")
         database.execute("set lock_configuration = true")
     except duckdb.Error as error:
         raise QueryError(first_line(error), "look at the settings sql_memory and lake") from None
     return database
-
-
-def _literal(value: Any) -> str:
-    """A value of ours as SQL."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_literal, value))}]"
-    return str(value).lower() if isinstance(value, bool | int) else "'" + str(value).replace("'", "''") + "'"
-
-
-def _columns(name: str, schema: str) -> dict[str, str]:
-    """The columns of a table and their types in DuckDB: the declared ones, then those that users added.
-
-    Args:
-        name: of the table.
-        schema: as Delta writes it; empty of a table that is not there yet.
-    """
-    columns = {field.name: TYPES[field.type] for field in TABLES[name]}
-    if schema:
-        arrow: Any = Schema.from_json(schema).to_arrow()
-        for field in pa.schema(arrow):
-            kind = next((TYPES[name] for name, kind in ARROW_TYPES.items() if kind == field.type), None)
-            if kind:
-                columns.setdefault(field.name, kind)
-    return columns
-
-
-def _view(name: str, columns: Mapping[str, str], files: Sequence[str], missing: swap_note.Lacking | None = None) -> str:
-    """The table `name`: these columns (name -> type) in their order, over these files, with what they are `missing`."""
-    nothing = ", ".join(f"null::{kind} as {_quoted(column)}" for column, kind in columns.items())
-    # Files of the same columns stand together: so only those of the hours asked for are opened. With
-    # `union_by_name`, which lets some files lack columns, each is (0.1 ms): 0.3 s for 3,000.
-    # Those of an hour and those of a day stand apart, too: of the former the folder tells the hour.
-    alike: dict[tuple[str, bool], list[str]] = defaultdict(list)
-    for file in files:
-        alike[tag_of(file), _OF_AN_HOUR in file].append(file)
-    parts = [_scan(group, PARTITION_COLUMNS if hourly else FOLDERS) for (_, hourly), group in alike.items()]
-    whole = " union all by name ".join([f"select {nothing} where false", *parts])
-    if missing:
-        gone = f"read_parquet({_literal(missing.note)}, hive_partitioning = false)"
-        kept = f"select * from ({whole}) anti join {gone} using (partition, position)"  # noqa: S608
-        come = [_scan([file], PARTITION_COLUMNS) for file in missing.files]
-        whole = " union all by name ".join([kept, *come])
-    return f"create or replace view {name} as select {', '.join(map(_quoted, columns))} from ({whole})"  # noqa: S608
-
-
-def _scan(files: Sequence[str], folders: Sequence[str]) -> str:
-    """The rows of files of the same columns, in folders of the same columns."""
-    types = ", ".join(f"'{column}': varchar" for column in folders)
-    return f"select * from read_parquet({_literal(files)}, hive_partitioning = true, hive_types = {{{types}}})"  # noqa: S608
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
 
 
 @contextmanager

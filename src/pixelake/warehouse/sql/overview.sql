@@ -1,33 +1,11 @@
--- overview(site, start, end): one row: hits, views, visitors, bots, duplicates. Views and visitors are people's.
--- A person without a user_id is another one on each day, except across midnight: the first half hour of a day tells
--- who a visitor was on the day before (`earlier`), and who came back in it is still that one.
-with earlier as (
-  select visitor_id, max(visitor_before) as visitor_before
-  from events
-  where received_at >= $start and received_at < $end
-    and concat(year, month, day) between $first_day and $last_day
-    and concat(year, month, day, hour) between $first_hour and $last_hour
-    and site = coalesce($site, site)
-    and visitor_before is not null
-  group by 1
-)
-select
-  count(*) as hits,
-  count(*) filter (is_person and event = 'pageview') as views,
-  count(distinct person) filter (is_person) as visitors,
-  count(*) filter (bot) as bots,
-  count(*) filter (duplicate) as duplicates
-from (
-  select
-    event,
-    bot,
-    duplicate,
-    coalesce(user_id, earlier.visitor_before, visitor_id) as person,
-    not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
-      and not coalesce(prefetch, false) and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy') as is_person
-  from events left join earlier using (visitor_id)
-  where received_at >= $start and received_at < $end
-    and concat(year, month, day) between $first_day and $last_day
-    and concat(year, month, day, hour) between $first_hour and $last_hour
-    and site = coalesce($site, site)
-)
+-- overview: The headline figures of a period.
+-- group: traffic
+-- kind: figure
+-- sum hits int hits: everything that people did: views and other events
+-- sum views int views: pages seen by people
+-- sum daily_visitors int people: the visitors of each day, added up
+-- sum visits int visits: visits that began in the period; one ends after 30 minutes of silence
+-- calc views_per_visit float views = visit_views / visits: views in these visits, by visit
+-- calc bounce_rate float share = bounces / visits: share of these visits that were a single hit
+-- calc seconds_per_visit float s = visit_us / 1e6 / visits: from the first hit of a visit to its last, on average
+-- partial of series

@@ -1,28 +1,17 @@
--- pages(site, start, end, limit): a row a page: value, views, visitors. People's views, most viewed first.
--- A person without a user_id is another one on each day, except across midnight: the first half hour of a day tells
--- who a visitor was on the day before (`earlier`), and who came back in it is still that one.
-with earlier as (
-  select visitor_id, max(visitor_before) as visitor_before
-  from events
-  where received_at >= $start and received_at < $end
-    and concat(year, month, day) between $first_day and $last_day
-    and concat(year, month, day, hour) between $first_hour and $last_hour
-    and site = coalesce($site, site)
-    and visitor_before is not null
-  group by 1
-)
+-- pages: Pages, the most viewed first.
+-- group: content
+-- kind: list
+-- key value text: host and path of the page
+-- sum views int views: how often people looked at it
+-- sum daily_visitors int people: its visitors of each day, added up
+-- order: views desc, daily_visitors desc, value
+-- partial
 select
+  site,
+  local_day,
   coalesce(host, '') || path as value,
   count(*) as views,
-  count(distinct coalesce(user_id, earlier.visitor_before, visitor_id)) as visitors
-from events left join earlier using (visitor_id)
-where received_at >= $start and received_at < $end
-  and concat(year, month, day) between $first_day and $last_day
-  and concat(year, month, day, hour) between $first_hour and $last_hour
-  and site = coalesce($site, site)
-  and event = 'pageview' and path is not null
-  and not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
-  and not coalesce(prefetch, false) and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy')
-group by 1
-order by 2 desc, 3 desc, 1
-limit $limit
+  count(distinct person) as daily_visitors
+from hits
+where event = 'pageview' and path is not null
+group by all

@@ -1,29 +1,24 @@
--- referrers(site, start, end, limit): a row a referring host, `direct` where none was sent, without the site itself: value, views, visitors.
--- A person without a user_id is another one on each day, except across midnight: the first half hour of a day tells
--- who a visitor was on the day before (`earlier`), and who came back in it is still that one.
-with earlier as (
-  select visitor_id, max(visitor_before) as visitor_before
-  from events
-  where received_at >= $start and received_at < $end
-    and concat(year, month, day) between $first_day and $last_day
-    and concat(year, month, day, hour) between $first_hour and $last_hour
-    and site = coalesce($site, site)
-    and visitor_before is not null
-  group by 1
-)
+-- referrers: Hosts that sent visits.
+-- group: origin
+-- kind: list
+-- key value text: the host, without `www.`; null: none was sent, or it was the site itself
+-- sum visits int visits: visits of people that began in the period
+-- sum daily_visitors int people: whose visits these were, of each day, added up
+-- sum views int views: pages seen in these visits
+-- calc bounce_rate float share = bounces / visits: share of these visits that were a single hit
+-- calc seconds_per_visit float s = visit_us / 1e6 / visits: from the first hit of a visit to its last, on average
+-- part bounces int: visits of a single hit
+-- part visit_us int: length of visits in µs
+-- order: visits desc, daily_visitors desc, value
+-- partial
 select
-  coalesce(referrer_host, 'direct') as value,
-  count(*) as views,
-  count(distinct coalesce(user_id, earlier.visitor_before, visitor_id)) as visitors
-from events left join earlier using (visitor_id)
-where received_at >= $start and received_at < $end
-  and concat(year, month, day) between $first_day and $last_day
-  and concat(year, month, day, hour) between $first_hour and $last_hour
-  and site = coalesce($site, site)
-  and event = 'pageview'
-  and (referrer_host is null or host is null or referrer_host <> regexp_replace(host, '^www\.', ''))
-  and not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
-  and not coalesce(prefetch, false) and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy')
-group by 1
-order by 3 desc, 2 desc, 1
-limit $limit
+  site,
+  local_day,
+  entry_referrer_host as value,
+  count(*) as visits,
+  count(distinct person) as daily_visitors,
+  sum(visit_views) as views,
+  count(*) filter (visit_hits = 1) as bounces,
+  sum(visit_us) as visit_us
+from visits
+group by all

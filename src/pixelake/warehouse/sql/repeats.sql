@@ -1,41 +1,29 @@
--- repeats(site, start, end, limit): a row a page and event, most repeats first: value, event, hits, repeats. People's; a repeat is like another hit of the same visitor in the ten seconds before it.
--- All of them count in the other questions: only an event_id says for certain that two hits are one, and then the later
--- is a `duplicate` and not looked at here. Parameters that are there to get past caches are not compared.
--- A person without a user_id is another one on each day, except across midnight: the first half hour of a day tells
--- who a visitor was on the day before (`earlier`), and who came back in it is still that one.
-with earlier as (
-  select visitor_id, max(visitor_before) as visitor_before
-  from events
-  where received_at >= $start and received_at < $end
-    and concat(year, month, day) between $first_day and $last_day
-    and concat(year, month, day, hour) between $first_hour and $last_hour
-    and site = coalesce($site, site)
-    and visitor_before is not null
-  group by 1
-),
-said as (
+-- repeats: Hits like another of the same visitor in the ten seconds before, by page and event; all of them count elsewhere.
+-- group: machines
+-- kind: list
+-- key value text: host and path of the page
+-- key event text: name of the event
+-- sum hits int hits: what people did there
+-- sum repeats int hits: those like another one in the ten seconds before: same page, title, amount, referrer and properties, but for those that are there to get past caches
+-- order: repeats desc, hits desc, value, event
+-- answer
+with said as (
   select
     hit_id,
     received_at,
     site,
-    coalesce(user_id, earlier.visitor_before, visitor_id) as person,
+    person,
     event,
     coalesce(host, '') || coalesce(path, '') as page,
     url,
     title,
-    events.value as amount,
+    hits.value as amount,
     currency,
     referrer,
-    list_sort(list_filter(map_entries(properties), lambda entry: lower(entry.key) not in (
+    list_sort(list_filter(map_entries(properties), lambda pair: lower(pair.key) not in (
       '_', 'cachebuster', 'cache_buster', 'cachebust', 'cb', 'nocache', 'ord', 'rand', 'random', 'rnd', 'z'
     ))) as others
-  from events left join earlier using (visitor_id)
-  where received_at >= $start and received_at < $end
-    and concat(year, month, day) between $first_day and $last_day
-    and concat(year, month, day, hour) between $first_hour and $last_hour
-    and site = coalesce($site, site)
-    and not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
-    and not coalesce(prefetch, false) and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy')
+  from hits
 )
 select page as value, event, count(*) as hits, count(*) filter (is_repeat) as repeats
 from (
@@ -49,5 +37,3 @@ from (
 )
 group by 1, 2
 having count(*) filter (is_repeat) > 0
-order by 4 desc, 3 desc, 1, 2
-limit $limit

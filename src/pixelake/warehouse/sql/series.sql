@@ -1,40 +1,41 @@
--- series(site, start, end, step): a row a bucket, gaps filled: bucket, hits, views, visitors. The last two are people's.
--- A person without a user_id is another one on each day, except across midnight: the first half hour of a day tells
--- who a visitor was on the day before (`earlier`), and who came back in it is still that one.
-with earlier as (
-  select visitor_id, max(visitor_before) as visitor_before
-  from events
-  where received_at >= $start and received_at < $end
-    and concat(year, month, day) between $first_day and $last_day
-    and concat(year, month, day, hour) between $first_hour and $last_hour
-    and site = coalesce($site, site)
-    and visitor_before is not null
-  group by 1
-),
-buckets as (
-  select unnest(generate_series(time_bucket($step, $start), $end - interval 1 microsecond, $step)) as bucket
-),
-counted as (
-  select
-    time_bucket($step, received_at) as bucket,
-    count(*) as hits,
-    count(*) filter (is_person and event = 'pageview') as views,
-    count(distinct person) filter (is_person) as visitors
-  from (
-    select
-      received_at,
-      event,
-      coalesce(user_id, earlier.visitor_before, visitor_id) as person,
-      not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'
-        and not coalesce(prefetch, false) and coalesce(proxy, '') not in ('scanner', 'prefetch-proxy') as is_person
-    from events left join earlier using (visitor_id)
-    where received_at >= $start and received_at < $end
-      and concat(year, month, day) between $first_day and $last_day
-      and concat(year, month, day, hour) between $first_hour and $last_hour
-      and site = coalesce($site, site)
-  )
-  group by all
-)
-select bucket, coalesce(hits, 0) as hits, coalesce(views, 0) as views, coalesce(visitors, 0) as visitors
-from buckets left join counted using (bucket)
-order by bucket
+-- series: The period, bucket by bucket.
+-- group: traffic
+-- kind: series
+-- key bucket time: when the bucket begins, on the wall clock of `zone`
+-- sum views int views: pages seen by people
+-- sum hits int hits: everything that people did: views and other events
+-- sum daily_visitors int people: the visitors of each day, added up; of buckets shorter than a day those of the bucket
+-- sum visits int visits: visits of people that began in the bucket
+-- calc bounce_rate float share = bounces / visits: share of these visits that were a single hit
+-- calc views_per_visit float views = visit_views / visits: views in these visits, by visit
+-- calc seconds_per_visit float s = visit_us / 1e6 / visits: from the first hit of a visit to its last
+-- part bounces int: visits of a single hit
+-- part visit_views int: views in visits, counted where the visit began
+-- part visit_us int: length of visits in µs, counted where the visit began
+-- part anonymous int: hits of people without a user_id
+-- partial
+select
+  site,
+  local_day,
+  bucket_of(received_at) as bucket,
+  count(*) as hits,
+  count(*) filter (event = 'pageview') as views,
+  count(distinct person) as daily_visitors,
+  count(*) filter (not identified) as anonymous,
+  0 as visits,
+  0 as bounces,
+  0 as visit_views,
+  0 as visit_us
+from hits
+group by all
+union all by name
+select
+  site,
+  local_day,
+  bucket_of(visit_at) as bucket,
+  count(*) as visits,
+  count(*) filter (visit_hits = 1) as bounces,
+  sum(visit_views) as visit_views,
+  sum(visit_us) as visit_us
+from visits
+group by all
