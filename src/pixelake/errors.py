@@ -20,6 +20,7 @@
     ├── BackupError            a backup cannot be made or restored
     ├── SourceError            a file that is to be read in cannot be, or is not what it should be
     └── QueryError             a question or an SQL text cannot be answered
+        └── Misasked           nothing failed: it cannot be asked so
 
 Bad data is never an exception: it is a `pixelake.reject.Reject`.
 """
@@ -109,3 +110,16 @@ class SourceError(PixelakeError):
 
 class QueryError(PixelakeError):
     """A question or an SQL text cannot be answered."""
+
+
+class Misasked(QueryError):
+    """A question was asked as it cannot be: who asks is to mend it. The API answers 400, a command ends with 2.
+
+    The message begins with the name of the parameter that is at fault, and a colon.
+    """
+
+    @property
+    def parameter(self) -> str:
+        """The name of the parameter; empty if it is none."""
+        name, colon, _ = str(self).partition(":")
+        return name if colon and name.replace("_", "").replace(".", "").isalnum() else ""

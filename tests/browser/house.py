@@ -14,12 +14,14 @@ import pyarrow as pa
 
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.registry.base import Site, Snapshot
+from pixelake.warehouse.asking import Questions
 from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
+from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from pixelake.warehouse.query import Lakehouse
-from pixelake.warehouse.questions import Questions
 from pixelake.warehouse.sums import LakeReader
+from pixelake.warehouse.zones import fixed
 from pixelake.web.api import create
 from pixelake.web.server import server
 from pixelake.web.sources import Sources
@@ -104,8 +106,14 @@ class House:
 
     def sources(self) -> Sources:
         """What the web role is handed."""
-        questions = Questions(Lakehouse(self._lake_folder))
-        return Sources(questions, LiveReader(self._live_path), self, self.status, "http://127.0.0.1:8080", SNIPPET)
+        lake = Lakehouse(self._lake_folder, clocks=self.clocks)
+        live = LiveReader(self._live_path)
+        questions = Questions(lake, self.clocks)
+        return Sources(questions, lake, self.clocks, live, self, self.status, "http://127.0.0.1:8080", SNIPPET)
+
+    def clocks(self) -> Clocks:
+        """All sites by UTC; any name may be one."""
+        return Clocks(fixed("UTC"), {})
 
     def close(self) -> None:
         """Let the live store go."""

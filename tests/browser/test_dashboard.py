@@ -45,7 +45,7 @@ def test_every_next_hit_is_there_within_two_seconds(house, visit):
         house.arrive({**HOME, "title": f"Page {number}"}, lake=False)
         began = time.monotonic()
         expect(rows(page).first.locator(".c-title")).to_have_text(f"Page {number}", timeout=2000)
-        expect(page.locator("#figure-hits_minute")).to_have_text(str(number), timeout=2000)
+        expect(page.locator("#figure-visitors_half_hour")).to_have_text(str(number), timeout=2000)
         assert time.monotonic() - began < 2
 
 
@@ -104,7 +104,7 @@ def test_figures_of_the_lake(house, visit):
     expect(page.locator("#figure-views")).to_have_text("5")
     expect(page.locator("#figure-visitors")).to_have_text("5")
     expect(page.locator("#figure-hits")).to_have_text("6")
-    expect(page.locator("#figure-bots")).to_have_text("16.7%")
+    expect(page.locator("#figure-rest")).to_have_text("16.7%")
     expect(page.locator(".lines table tbody tr")).to_have_count(24)
     expect(page.locator(".badge-bot")).to_have_count(1)
     house.arrive({**HOME, "path": "/new"})
@@ -272,7 +272,7 @@ def test_the_table_needs_no_other_part(house, visit, part):
         ("pages", ".list:first-child .failed", WHY),
         ("now", "#board-failed", WHY),
         ("charts", "#board-failed", WHY),
-        ("sites", "#site", "All sites"),
+        ("site-names", "#site", "All sites"),
         ("about", "#live-text", "Live"),
     ],
 )
@@ -296,7 +296,7 @@ def test_a_panel_says_why_it_is_empty(house, visit, route, place, text):
 def test_the_table_says_why_it_is_empty(house, visit):
     """While the newest events cannot be had the table says so, the rest is shown, and it goes on by itself."""
     house.arrive(HOME)
-    page = visit(away=["**/api/v1/newest?*", "**/api/v1/status?*"])
+    page = visit(away=["**/api/v1/recent?*", "**/api/v1/status?*"])
     expect(page.locator("#no-rows")).to_have_text(WHY)
     expect(page.locator("#trust-text")).to_have_text("The sums cannot be read now")
     expect(page.locator("#figure-views")).to_have_text("1")

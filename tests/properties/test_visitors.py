@@ -9,6 +9,7 @@ that the pipeline uses is not what judges it.
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from operator import itemgetter
@@ -26,8 +27,9 @@ from pixelake.transform.facts import gather
 from pixelake.transform.process import process
 from pixelake.warehouse.base import Outcome
 from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.ask import Ask
+from pixelake.warehouse.asking import Clocks, Questions
 from pixelake.warehouse.query import Lakehouse
-from pixelake.warehouse.questions import Questions
 from pixelake.warehouse.seen_sqlite import SqliteSeen
 from tests.judging import CHROME, batch, hit, rules
 
@@ -264,15 +266,22 @@ def _wide(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> ipaddress.I
 
 @pytest.mark.parametrize("period", [*PERIODS.values()][1:3], ids=[*PERIODS][1:3], indirect=True)
 def test_questions_count_the_same(world: World, period: tuple[datetime, int], tmp_path: Path) -> None:
-    """`overview` over the lake: those who were there in the first half hour of a day are the ones of the day before."""
+    """`overview` over the lake: on each day of a site those who were there; a visitor on two days is one of each."""
     start, days = period
     all_views = views(Random(8), *period)
     _judged(world, Random(1), all_views, Lake(tmp_path / "lake"), most=1_500)
+    snapshot = world.registry.snapshot()
+    clocks = Clocks.of_registry(snapshot, "UTC")
     with Lakehouse(tmp_path / "lake") as house:
+        questions = Questions(house, lambda: clocks)
         for site in CLOCKS:
-            seen = [(view.person, local_day(site, view.at), view.at) for view in all_views if view.person.site == site]
-            back = {(person, day) for person, day, at in seen if is_first_half_hour(site, at)}
-            people = {(person, day - timedelta(days=(person, day) in back)) for person, day, _ in seen}
-            whole = {"start": start - timedelta(days=1), "end": start + timedelta(days=days + 1)}
-            (row,) = Questions(house).question("overview", site, **whole).to_pylist()
-            assert (row["visitors"], row["views"]) == (len(people), len(seen)), site
+            seen = [(view.person, local_day(site, view.at)) for view in all_views if view.person.site == site]
+            whole = Ask("overview", start - timedelta(days=1), start + timedelta(days=days + 1), site)
+            (row,) = questions.ask(whole).table.to_pylist()
+            assert (row["visitors"], row["daily_visitors"], row["views"]) == (None, len(set(seen)), len(seen)), site
+            by_day = questions.ask(replace(whole, question="series", interval="day")).table.to_pylist()
+            people = defaultdict(set)
+            for person, day in seen:
+                people[day].add(person)
+            told = [row["visitors"] for row in by_day if row["visitors"]]
+            assert told == [len(people[day]) for day in sorted(people)], site

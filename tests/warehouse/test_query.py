@@ -10,11 +10,15 @@ from deltalake import DeltaTable
 
 from pixelake.errors import PixelakeError, QueryError
 from pixelake.event import FIELDS
+from pixelake.warehouse.ask import Ask
+from pixelake.warehouse.asking import Questions
 from pixelake.warehouse.base import EVENTS, REJECTS
+from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.delta_log import DeltaLog
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
-from pixelake.warehouse.questions import Questions
+from pixelake.warehouse.snapshot import Snapshot
+from pixelake.warehouse.zones import fixed
 from tests.warehouse.outcomes import event, outcome, reject
 
 
@@ -78,16 +82,17 @@ def test_each_answer_is_of_the_newest_version(lake: Lake, house: Lakehouse) -> N
 def test_vanished_files_are_asked_again(lake: Lake, house: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a file of the version that was looked at is vacuumed meanwhile, the next version answers."""
     lake.write(outcome([event("a", 4)]))
-    real = Lakehouse._refresh
+    real = Lakehouse._standing
 
-    def refresh(self: Lakehouse) -> None:
-        real(self)
-        monkeypatch.setattr(Lakehouse, "_refresh", real)
+    def refresh(self: Lakehouse) -> Snapshot:
+        found = real(self)
+        monkeypatch.setattr(Lakehouse, "_standing", real)
         table = DeltaTable(str(lake._events.log.folder))
         table.optimize.compact()
         table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+        return found
 
-    monkeypatch.setattr(Lakehouse, "_refresh", refresh)
+    monkeypatch.setattr(Lakehouse, "_standing", refresh)
     assert house.sql("select count(*) as n, max(title) as t from events").to_pylist() == [{"n": 3, "t": "it's \0 é"}]
 
 
@@ -135,7 +140,7 @@ def test_large_sort_spills_and_leaves_nothing(tmp_path: Path) -> None:
     ("text", "hint"),
     [
         ("select nope from events", "describe events"),
-        ("select * from nope", "events and rejects"),
+        ("select * from nope", "events, rejects, visits, daily"),
         ("select ?", "values"),
         ("select 1 / 'a'", "SQL"),
         ("select * from events order", "SELECT"),
@@ -255,8 +260,9 @@ def test_only_files_of_the_day_are_opened(tmp_path: Path, day: int) -> None:
         ]
         some = house.ask(f"select count(distinct visitor_id) as n from events where {where} and hour in ('06', '09')")
         assert some.to_pylist() == [{"n": 1}]
-        found = Questions(house).question("overview", start=start, end=start + timedelta(hours=23)).to_pylist()
-        assert found[0]["hits"] == 3
+        clocks = Clocks(fixed("UTC"), {})
+        found = Questions(house, lambda: clocks).ask(Ask("events", start, start + timedelta(hours=23)))
+        assert [row["hits"] for row in found.table.to_pylist()] == [3]
         with pytest.raises(QueryError):  # so they are damaged
             house.ask("select count(distinct visitor_id) from events")
 

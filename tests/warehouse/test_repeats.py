@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from pixelake.warehouse.lake import Lake
-from pixelake.warehouse.query import Lakehouse
-from pixelake.warehouse.questions import Questions
-from tests.warehouse.outcomes import event, outcome
+from tests.warehouse.asked import lake_of
+from tests.warehouse.outcomes import event
 
 MIDNIGHT = datetime(2026, 2, 11, tzinfo=UTC)
 
@@ -26,10 +24,8 @@ def _view(position: int, seconds: float, **columns: Any) -> dict[str, Any]:
 
 
 def _asked(folder: Path, rows: list[dict[str, Any]]) -> list[tuple[str, str, int, int]]:
-    Lake(folder / "lake").write(outcome(rows))
-    period = {"start": MIDNIGHT - timedelta(days=1), "end": MIDNIGHT + timedelta(days=1)}
-    with Lakehouse(folder / "lake") as house:
-        answer = Questions(house).question("repeats", "shop", **period).to_pylist()
+    with lake_of(folder, rows, MIDNIGHT - timedelta(days=1), MIDNIGHT + timedelta(days=1)) as asked:
+        answer = asked.rows("repeats")
     return [(row["value"], row["event"], row["hits"], row["repeats"]) for row in answer]
 
 

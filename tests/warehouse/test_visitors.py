@@ -1,15 +1,14 @@
-"""Who is one visitor, in the questions: across midnight too."""
+"""Who is one visitor, in the questions: on a day, across midnight, and over several days."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pixelake.warehouse.lake import Lake
-from pixelake.warehouse.query import Lakehouse
-from pixelake.warehouse.questions import Questions
-from tests.warehouse.outcomes import event, outcome
+from tests.warehouse.asked import Asked, lake_of
+from tests.warehouse.outcomes import event
 
 MIDNIGHT = datetime(2026, 2, 11, tzinfo=UTC)
 PAGE = {"host": "shop.example", "path": "/"}
@@ -27,45 +26,46 @@ ROWS = [
     _view(3, 600, "ann-11"),
     _view(4, -1, "bob-10"),
     _view(5, 40, "bob-11"),
-    _view(6, -1, "cat-10", user_id="cat"),
-    _view(7, 1, "cat-11", "cat-10", user_id="cat"),
+    _view(6, -1, "cat-10", user_id="cat", country="DE"),
+    _view(7, 1, "cat-11", "cat-10", user_id="cat", country="DE"),
 ]
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Iterator[Questions]:
+def asked(tmp_path: Path) -> Iterator[Asked]:
     """Ann is here from 23:58 to 10:00, Bob at 23:59 and again at 00:40, Cat has said who she is."""
-    Lake(tmp_path / "lake").write(outcome(ROWS))
-    with Lakehouse(tmp_path / "lake") as house:
-        yield Questions(house)
+    with lake_of(tmp_path, ROWS, MIDNIGHT, MIDNIGHT) as found:
+        yield found
 
 
-def _visitors(asked: Questions, name: str, start: int, end: int, **more: timedelta) -> list[int]:
-    period = {"start": MIDNIGHT + timedelta(hours=start), "end": MIDNIGHT + timedelta(hours=end)}
-    return [row["visitors"] for row in asked.question(name, "shop", **period, **more).to_pylist()]
+def _hours(start: int, end: int) -> dict[str, Any]:
+    return {"start": MIDNIGHT + timedelta(hours=start), "end": MIDNIGHT + timedelta(hours=end)}
 
 
-@pytest.mark.parametrize("name", ["overview", "pages", "referrers"])
-def test_who_stays_across_midnight_is_one(asked: Questions, name: str) -> None:
-    """Ann and Cat are one each, also with Ann's later pages; Bob, who came back after the first half hour, is two."""
-    assert _visitors(asked, name, -24, 24) == [4]
+@pytest.mark.parametrize("name", ["overview", "pages"])
+def test_each_day_has_its_visitors(asked: Asked, name: str) -> None:
+    """Three on each of the two days, six daily visitors; how many different ones of both nobody can say."""
+    for hours in (_hours(-24, 0), _hours(0, 24)):
+        row = asked.row(name, **hours)
+        assert (row["visitors"], row["daily_visitors"]) == (3, 3)
+    answer = asked.answer(name, **_hours(-24, 24))
+    assert answer.table.select(["visitors", "daily_visitors"]).to_pylist() == [{"visitors": None, "daily_visitors": 6}]
+    assert "user_id" in answer.notes["visitors"]
 
 
-def test_a_bucket_across_midnight_has_them_once(asked: Questions) -> None:
-    """A bucket on both sides of midnight counts them once; each hour for itself has whoever was there."""
-    assert _visitors(asked, "series", -24, 24, step=timedelta(days=365)) == [4]
-    assert _visitors(asked, "series", -1, 1) == [3, 3]
+def test_who_stays_across_midnight_has_one_visit(asked: Asked) -> None:
+    """Ann's and Cat's visits go on, and are of the day before; Bob's second one began on the new day, Ann's at ten too."""
+    assert asked.column("series", "visits", interval="day", **_hours(-24, 24)) == [3, 2]
 
 
-def test_a_later_period_counts_them_the_same(asked: Questions) -> None:
-    """A period that does not hold midnight loses nobody: who was known yesterday is one of today's."""
-    assert _visitors(asked, "overview", 0, 24) == [3]
-    assert _visitors(asked, "overview", 9, 24) == [1]
+def test_part_of_a_day(asked: Asked) -> None:
+    """A period within a day has those who were there in it."""
+    assert asked.row("overview", **_hours(9, 24))["visitors"] == 1
+    assert asked.column("series", "visitors", interval="hour", **_hours(-1, 1)) == [3, 3]
 
 
-def test_other_rows_of_the_visitor_tell_it_too(tmp_path: Path) -> None:
-    """What told who the visitor was may be an event that the question itself leaves out."""
-    rows = [_view(1, -2, "ann-10"), _view(2, 1, "ann-11", "ann-10", event="signup"), _view(3, 40, "ann-11")]
-    Lake(tmp_path / "lake").write(outcome(rows))
-    with Lakehouse(tmp_path / "lake") as house:
-        assert _visitors(Questions(house), "pages", -24, 24) == [1]
+def test_who_said_it_is_one_on_all_days(asked: Asked) -> None:
+    """Those with a user_id are known over several days."""
+    answer = asked.answer("overview", filter="country is DE", **_hours(-24, 24))
+    assert answer.notes == {}
+    assert answer.table.select(["visitors", "daily_visitors"]).to_pylist() == [{"visitors": 1, "daily_visitors": 2}]

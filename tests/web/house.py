@@ -6,18 +6,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pyarrow as pa
 
+from pixelake.event import FIELDS
 from pixelake.registry.base import Site, Snapshot
+from pixelake.registry.tokens import PREFIX, Token, hash_of
+from pixelake.warehouse.ask import Answer, Ask
+from pixelake.warehouse.clocks import Clocks
+from pixelake.warehouse.given_up import GIVEN_UP
 from pixelake.web.api import create
 from pixelake.web.server import server
 from pixelake.web.sources import Sources
 
 TOKEN = "the-token-of-these-tests"
+SHOPS = PREFIX + "a-token-of-the-site-shop"
+ALLS = PREFIX + "a-token-of-all-sites"
 SUMS = {"accepted": 5, "in_stream": 1, "settled": 4, "outcomes": 4, "in_lake": 3, "rejected": 1} | {
     "withheld": 0,
     "removed": 0,
@@ -77,27 +84,63 @@ class CountedQuestions:
     seconds: float = 0.0
     error: Exception | None = None
     hits: dict[str, int] = field(default_factory=dict)
+    version: str = "1-0"
+    given_up: int = 0
 
-    def question(self, name, site=None, *, start: datetime, end: datetime, **more):
-        """As `Questions.question`."""
-        self.asked.append((name, site, start, end, more))
-        time.sleep(self.seconds)
+    def ask(self, ask: Ask) -> Answer:
+        """As `Questions.ask`; stops when nobody waits for it any longer."""
+        self.asked.append(ask)
+        given_up = GIVEN_UP.get()
+        if given_up and given_up.wait(self.seconds):
+            self.given_up += 1
         if self.error:
             raise self.error
-        if name == "sites":
-            return pa.table({"value": list(self.hits), "hits": list(self.hits.values())})
-        return pa.table({"value": ["/"], "views": [3], "visitors": [2]})
+        if ask.question == "sites":
+            return Answer(pa.table({"value": list(self.hits), "hits": list(self.hits.values())}))
+        table = pa.table({"value": ["/", "=1+1"], "views": [3, 1], "visitors": [None, None]})
+        return Answer(table, {"visitors": "nobody knows"}, version=self.version, more=ask.limit == 2)
+
+
+@dataclass
+class MemoryLake:
+    """A lake at some version, which answers every SELECT with one row."""
+
+    version: str = "1-0"
+    asked: list[tuple] = field(default_factory=list)
+    error: Exception | None = None
+
+    def standing(self):
+        """Its version and columns."""
+        if self.error:
+            raise self.error
+        return SimpleNamespace(version=self.version, columns={each.name: each.type for each in FIELDS})
+
+    def sql(self, text, *, site=None, rows=None, size=None):
+        """As `Lake.sql`."""
+        self.asked.append((text, site))
+        if self.error:
+            raise self.error
+        return pa.table({"n": [1], "text": ["@formula"]})
 
 
 @dataclass
 class MemoryRegistry:
-    """A registry with a few sites."""
+    """A registry with a few sites, and a token for one and for all of them."""
 
-    names: list[str] = field(default_factory=lambda: ["shop"])
+    names: list[str] = field(default_factory=lambda: ["shop", "blog"])
+    tokens: list[Token] = field(
+        default_factory=lambda: [Token(hash_of(SHOPS), "shops", "shop", 1), Token(hash_of(ALLS), "all", None, 1)]
+    )
+    used: list[str] = field(default_factory=list)
 
     def snapshot(self):
         """The sites."""
-        return Snapshot(1, {name: Site(name, ((0, "UTC"),)) for name in self.names})
+        held = {token.hash: token for token in self.tokens}
+        return Snapshot(1, {name: Site(name, ((0, "UTC"),)) for name in self.names}, tokens=held)
+
+    def use_token(self, held, at):
+        """Remembers which."""
+        self.used.append(held)
 
     def secret(self, name):
         """The token."""
@@ -111,6 +154,7 @@ class House:
     url: str
     live: MemoryLive
     questions: CountedQuestions
+    lake: MemoryLake
     registry: MemoryRegistry
     client: httpx.Client
     stop: Callable[[], float]
@@ -119,8 +163,19 @@ class House:
 @contextmanager
 def serving(hosts=(), stalled=lambda: False) -> Iterator[House]:
     """The web role on a free port, until the end of the block."""
-    live, questions, registry = MemoryLive(), CountedQuestions(), MemoryRegistry()
-    app = create(Sources(questions, live, registry, lambda: SUMS, "http://pixel.test", "<img>", stalled), hosts)
+    live, questions, lake, registry = MemoryLive(), CountedQuestions(), MemoryLake(), MemoryRegistry()
+    sources = Sources(
+        questions,
+        lake,
+        lambda: Clocks.of_registry(registry.snapshot(), "UTC"),
+        live,
+        registry,
+        lambda: SUMS,
+        "http://pixel.test",
+        "<img>",
+        stalled,
+    )
+    app = create(sources, hosts)
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     running = server(app)
@@ -137,7 +192,7 @@ def serving(hosts=(), stalled=lambda: False) -> Iterator[House]:
         while not running.started:
             time.sleep(0.005)
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
-            yield House(url, live, questions, registry, client, stop)
+            yield House(url, live, questions, lake, registry, client, stop)
     finally:
         stop()
         listening.close()

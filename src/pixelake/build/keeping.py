@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from pixelake import machine
 from pixelake.build.judging import judge, rules
 from pixelake.build.places import check_not_gone, lake_place, place_of
-from pixelake.build.stores import asked_lake, lake, lake_reader, registry, watcher
+from pixelake.build.stores import asked_lake, lake, lake_reader, registry, spill, watcher
 from pixelake.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from pixelake.operate.rerun import Rerun
     from pixelake.operate.status import Status
     from pixelake.registry.sqlite import SqliteRegistry
+
+ROLLUP_PART: Final = 8
+"""Roll-ups are made with an eighth of the memory, at least and at most so many bytes."""
+ROLLUP_LEAST: Final = 128 << 20
+ROLLUP_MOST: Final = 512 << 20
 
 
 def replay(settings: Settings, told: Callable[[int, int], None]) -> "Replay":
@@ -99,4 +105,6 @@ def house(settings: Settings, shared: "SqliteRegistry | None" = None) -> "House"
         history=settings.lake_history,
         retention=settings.lake_retention,
         rejects_retention=settings.rejects_retention,
+        memory=f"{machine.share(ROLLUP_PART, ROLLUP_MOST, ROLLUP_LEAST)}B",
+        spill=spill(settings),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from socket import socket
 from typing import TYPE_CHECKING, Final
 
+from pixelake.build.asking import questions, wall_clocks
 from pixelake.build.judging import dialects, judge, rules
 from pixelake.build.keeping import house, status, stock
 from pixelake.build.places import lake_window, was_open
@@ -14,6 +15,7 @@ from pixelake.build.stores import (
     badge_store,
     files_plans,
     lake,
+    lake_apart,
     lakehouse,
     live_reader,
     live_store,
@@ -136,15 +138,18 @@ def web(settings: Settings, listener: socket | None, _ready: Callable[[], None])
     from pixelake.operate.listen import pixel_url
     from pixelake.operate.pulse import is_stalled
     from pixelake.operate.snippet import snippet
-    from pixelake.warehouse.questions import Questions
     from pixelake.warehouse.resting import Resting
     from pixelake.web import api, server
     from pixelake.web.sources import Sources
 
     assert listener is not None  # noqa: S101 - the supervisor gives the dashboard one
     shared = registry(settings)
+    told = wall_clocks(settings, shared)
+    lake = Resting(lambda: lakehouse(settings), apart=lake_apart(settings))
     sources = Sources(
-        questions=Questions(Resting(lambda: lakehouse(settings))),
+        questions=questions(lake, told, shared),
+        lake=lake,
+        clocks=told,
         live=live_reader(settings),
         registry=shared,
         status=lambda: status(settings, shared).as_dict(),

@@ -1,11 +1,12 @@
 """Streams, the registry, the lake and the stores beside it, as the settings name them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pixelake import machine
-from pixelake.build.places import badges_at, check_not_gone, lake_place, place_of
+from pixelake.build.places import BUCKET, badges_at, check_not_gone, lake_place, place_of
 from pixelake.clock import SECOND, SYSTEM
 from pixelake.settings import AUTO, Settings
 from pixelake.stream.base import Reader, Watcher, Writer
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from pixelake.transform.enrich.own import Own
     from pixelake.transform.feed import Plan
     from pixelake.warehouse.badges_sqlite import BadgeStore
+    from pixelake.warehouse.clocks import Clocks
     from pixelake.warehouse.lake import Lake
     from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
     from pixelake.warehouse.query import Lakehouse
     from pixelake.warehouse.seen_sqlite import SqliteSeen
+    from pixelake.warehouse.sql_apart import Apart
     from pixelake.warehouse.sums import LakeReader
 
 
@@ -110,17 +113,54 @@ def lakehouse(settings: Settings) -> "Lakehouse":
     from pixelake.operate import folder
     from pixelake.warehouse.query import Lakehouse
 
-    automatic = f"{machine.share(SQL_PART, SQL_MOST, SQL_LEAST)}B"
     return Lakehouse(
         lake_place(settings),
         settings.sql_timeout,
-        automatic if settings.sql_memory == AUTO else settings.sql_memory,
+        _sql_memory(settings),
         threads=min(SQL_THREADS, machine.cores()),
-        spill=_spill(settings) if folder.is_begun(settings.data) else None,  # nothing is written to an empty folder
+        spill=spill(settings) if folder.is_begun(settings.data) else None,  # nothing is written to an empty folder
+        clocks=clocks(settings),
     )
 
 
-def _spill(settings: Settings) -> Path:
+def lake_apart(settings: Settings) -> "Apart":
+    """The lake, open for SQL that is not trusted: each query in a process of its own."""
+    from pixelake.operate import folder
+    from pixelake.warehouse.sql_apart import Apart
+
+    place = lake_place(settings)
+    bucket = BUCKET.fullmatch(settings.lake) if settings.lake.startswith("s3://") else None
+    return Apart(
+        (bucket["bucket"], bucket["prefix"], str(spill(settings))) if bucket else (str(place),),
+        timeout=settings.sql_timeout,
+        memory=_sql_memory(settings),
+        threads=min(SQL_THREADS, machine.cores()),
+        spill=spill(settings) if folder.is_begun(settings.data) else None,
+        clocks=clocks(settings),
+    )
+
+
+def _sql_memory(settings: Settings) -> str:
+    automatic = f"{machine.share(SQL_PART, SQL_MOST, SQL_LEAST)}B"
+    return automatic if settings.sql_memory == AUTO else settings.sql_memory
+
+
+def clocks(settings: Settings) -> "Callable[[], Clocks]":
+    """What tells the wall clocks of all sites, as the registry has them when it is called; asks nobody before."""
+    from pixelake.operate import folder
+    from pixelake.warehouse.clocks import Clocks
+    from pixelake.warehouse.zones import fixed
+
+    def now() -> Clocks:
+        if not folder.is_begun(settings.data):
+            return Clocks(fixed(settings.default_zone), {})
+        with closing(registry(settings)) as shared:
+            return Clocks.of_registry(shared.snapshot(), settings.default_zone)
+
+    return now
+
+
+def spill(settings: Settings) -> Path:
     """Where queries put what does not fit into their memory."""
     return settings.data / "spill"
 
@@ -133,7 +173,7 @@ def sweep_spill(settings: Settings) -> None:
     """
     from pixelake.warehouse.spill import sweep
 
-    sweep(_spill(settings))
+    sweep(spill(settings))
 
 
 def files_plans(settings: Settings) -> "Sequence[Plan]":

@@ -42,6 +42,15 @@ def maintain_retain(context: click.Context, as_json: bool) -> None:
     _run(context, ["retain"], as_json)
 
 
+@maintain.command("rollup")
+@click.option("--rebuild", is_flag=True, help="Count every day again, whether it holds or not.")
+@JSON
+@click.pass_context
+def maintain_rollup(context: click.Context, rebuild: bool, as_json: bool) -> None:
+    """Count days that are over, so that questions need not look at their rows; also those that changed."""
+    _run(context, ["rebuild" if rebuild else "rollup"], as_json)
+
+
 @maintain.command("vacuum")
 @JSON
 @click.pass_context
@@ -70,14 +79,14 @@ def maintain_all(context: click.Context, as_json: bool) -> None:
 
 def _run(context: click.Context, names: Sequence[str] | None, as_json: bool) -> None:
     """Do the tasks of these names, or those that are due; fail if one of them did."""
-    from pixelake.operate.maintain import TASKS, due, run
+    from pixelake.operate.maintain import BY_HAND, due, run
 
     chosen = settings_of(context)
     build.check(chosen)
     folder.begun(chosen.data)
     with contextlib.closing(build.registry(chosen)) as registry:
         house = build.house(chosen, registry)
-        tasks = due(house) if names is None else [TASKS[name] for name in names]
+        tasks = due(house) if names is None else [BY_HAND[name] for name in names]
         with bar("maintenance") as told:
             done = run(house, tasks, told, by_hand=names is not None)
     alone = len(names or ()) == 1

@@ -5,7 +5,7 @@ repeating it:
 
 1. the log says that it begins (`pixelake.operate.erasures`), without saying who,
 2. the collectors close what they have open, and all up to there is settled,
-3. the live store takes the person's events off its counts, and the lake lets them go,
+3. the live store takes the person's events off its counts, the lake lets them go, and roll-ups of their days go,
 4. rejects; plain files; counts and lists that name the person,
 5. hits in the stream: those of the events, and all that hold the id,
 6. files that held them and are no part of the lake any more,
@@ -35,6 +35,7 @@ from pixelake.operate.erase_lake import Searched
 from pixelake.operate.erase_proof import Proof, Step
 from pixelake.operate.erase_scan import Scanned, scan
 from pixelake.operate.person import Person, Who
+from pixelake.operate.site_clocks import site_clocks
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.stream import erase as stream_erase
 from pixelake.stream.base import Partition, Position
@@ -43,6 +44,7 @@ from pixelake.warehouse.badges_sqlite import BadgeStore
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.live_sqlite import LiveStore
 from pixelake.warehouse.place import Place
+from pixelake.warehouse.rollup.build import Builder
 
 PATIENCE: Final = 60.0
 """Seconds without any progress until whoever should settle the hits is taken for stuck."""
@@ -266,6 +268,8 @@ class _Work:
             if live:
                 live.close()
         self._did("events", found.searched._replace(removed=removed), "events")
+        pruned = Builder(lake.place, site_clocks(self._means.registry)).prune()
+        self._did("roll-ups", Searched(0, 0, 0, pruned), "counts and trails")
         self._did("rejects", erase_lake.rejects(lake, self._who, self._elements), "rejects")
 
     def _from_live(self) -> None:

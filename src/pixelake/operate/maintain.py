@@ -11,8 +11,9 @@ run of each went is in the registry.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -21,12 +22,14 @@ from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.errors import LakeUnavailable, PixelakeError, RegistryUnavailable
 from pixelake.operate import compaction
 from pixelake.operate.retention import ages, retain_rows
+from pixelake.operate.site_clocks import site_clocks
 from pixelake.registry.base import Maintained
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.warehouse import packing
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.place import Place
+from pixelake.warehouse.rollup.build import Builder, Built
 from pixelake.warehouse.vacuum import Swept, maintaining
 
 HOUR: Final = 3_600.0
@@ -35,6 +38,8 @@ PATIENCE: Final = 5.0
 """Seconds to wait for who packs the open hour just now."""
 AGAIN: Final = 300.0
 """Seconds after which a task that failed is tried again, if it is not due sooner."""
+ROLLUP_SECONDS: Final = 120.0
+"""After so long no further day is counted in this run: other tasks wait for it."""
 
 Told = Callable[[int, int], None]
 """Hears how much is done, and how much there is."""
@@ -80,6 +85,8 @@ class House:
         retention: days that events stay; 0: for ever.
         rejects_retention: the same of rejects.
         clock: tells what is due.
+        memory: what roll-ups may take when they are made, as DuckDB writes it.
+        spill: the folder for what does not fit into that.
     """
 
     lake: Callable[[], Lake]
@@ -89,6 +96,8 @@ class House:
     retention: int
     rejects_retention: int
     clock: Clock = SYSTEM
+    memory: str = "256MB"
+    spill: Path | None = None
 
 
 class Outcome(NamedTuple):
@@ -158,6 +167,30 @@ def _is_retention_set(house: House) -> bool:
     return any(days)
 
 
+def _rollup(house: House, told: Told, by_hand: bool) -> Outcome:
+    return _made(_builder(house).run(told, float("inf") if by_hand else ROLLUP_SECONDS))
+
+
+def _rebuild(house: House, told: Told, _by_hand: bool) -> Outcome:
+    return _made(_builder(house).run(told, anew=True))
+
+
+def _made(found: Built) -> Outcome:
+    if not any(found):
+        return Outcome("each day that is over is counted", found._asdict())
+    line = f"{found.days:,} days counted and {found.months:,} months joined"
+    line += f", {found.dropped:,} roll-ups did not hold any more" * bool(found.dropped)
+    return Outcome(line + f", {found.waiting:,} days wait" * bool(found.waiting), found._asdict())
+
+
+def _is_rollup_wanted(house: House) -> bool:
+    return _builder(house).is_wanted()
+
+
+def _builder(house: House) -> Builder:
+    return Builder(house.place, site_clocks(house.registry), house.memory, house.spill, house.clock)
+
+
 def _vacuum(house: House, _told: Told, _by_hand: bool) -> Outcome:
     swept = house.lake().vacuum(house.history)
     if swept is None:
@@ -185,10 +218,15 @@ TASKS: Final = {
         Chore("salts", HOUR, False, _salts),
         Chore("retain", HOUR, True, _retain, _is_retention_set),
         Chore("compact", 300.0, True, _compact, _is_compactable),
+        Chore("rollup", 300.0, True, _rollup, _is_rollup_wanted),
         Chore("vacuum", HOUR, True, _vacuum),
     )
 }
-"""Name -> task, in the order in which they run: what goes need not be compacted, what was replaced is swept last."""
+"""Name -> task, in the order in which they run: what goes need neither be compacted nor counted; what was replaced is
+swept last, and with it the log that tells which roll-ups hold."""
+
+BY_HAND: Final = {**TASKS, "rebuild": replace(TASKS["rollup"], run=_rebuild)}
+"""The table, and what is done only if somebody asks for it."""
 
 
 # --- a run

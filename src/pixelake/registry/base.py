@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple, Protocol
 
+from pixelake.registry.goals import Funnel, Goal
+from pixelake.registry.tokens import Token
+
+
+MAX_SITES: Final = 100_000
+"""Sites are open by default; beyond so many, new names are kept on events but no longer made sites."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -37,6 +44,9 @@ class Snapshot:
         policies: the sites with a policy of their own -> ``((from_us, policy), ...)``, oldest first: what DNT and
             Sec-GPC do for hits received from that moment (µs UTC) on; one of `POLICIES`; ``""``: the setting.
         retentions: the sites with an age of their own -> the days their events are kept; 0: for ever.
+        tokens: of the API, those that hold, by their hash.
+        goals: of the sites that declare any.
+        funnels: of the sites that declare any.
     """
 
     version: int
@@ -44,6 +54,9 @@ class Snapshot:
     badges: Mapping[str, int] = field(default_factory=dict)
     policies: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
     retentions: Mapping[str, int] = field(default_factory=dict)
+    tokens: Mapping[str, Token] = field(default_factory=dict)
+    goals: Mapping[str, Sequence[Goal]] = field(default_factory=dict)
+    funnels: Mapping[str, Sequence[Funnel]] = field(default_factory=dict)
 
 
 POLICIES: Final = ("ignore", "anonymous", "withhold")
@@ -157,6 +170,10 @@ class Registry(Protocol):
 
     def secret(self, name: str) -> str:
         """A random secret of this installation (the dashboard's token), made when first asked for."""
+        ...
+
+    def use_token(self, held: str, at: int) -> None:
+        """Remember, to the hour, that the token of that hash was used (µs UTC)."""
         ...
 
     def notice(self, code: str, detail: str, at: int) -> None:

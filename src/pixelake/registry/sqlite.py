@@ -10,6 +10,8 @@
     due      day, when it was first seen to be due (µs UTC)
     secrets  name, value
     notices  code, detail, when it was last so (µs UTC)
+    tokens   hash, name, site, when it was made, last used and taken away (µs UTC): see `pixelake.registry.tokens`
+    goals    site, goal, filters, worth; funnels: site, funnel, steps: see `pixelake.registry.goals`
     backups  place, stamp: where backups were put, and the name of each that is there as far as we know
 
 WAL with ``synchronous=FULL``: what was answered survives a power cut. The
@@ -31,13 +33,13 @@ from zoneinfo import ZoneInfo
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.disk import sync, write_ahead
 from pixelake.errors import RegistryUnavailable, SettingsError
-from pixelake.registry.base import POLICIES, Maintained, Noticed, Site, Snapshot
+from pixelake.registry import goals as declared
+from pixelake.registry import tokens as held_tokens
+from pixelake.registry.base import MAX_SITES, POLICIES, Maintained, Noticed, Site, Snapshot
 from pixelake.settings import MOST_DAYS
 
 T = TypeVar("T")
 
-MAX_SITES: Final = 100_000
-"""Sites are open by default; beyond so many, new names are kept on events but no longer made sites."""
 MAX_DETAILS: Final = 16
 """Of a notice: it is for people to read."""
 MAX_LINE: Final = 1_000
@@ -68,12 +70,16 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS backups(place TEXT, stamp TEXT, PRIMARY KEY(place, stamp))",
     "CREATE TABLE IF NOT EXISTS notices(code TEXT, detail TEXT, at INTEGER NOT NULL, PRIMARY KEY(code, detail))",
     "CREATE TABLE IF NOT EXISTS retentions(site TEXT PRIMARY KEY, days INTEGER NOT NULL)",
+    held_tokens.SCHEMA,
+    *declared.SCHEMA,
     (
         "CREATE TABLE IF NOT EXISTS tasks(task TEXT PRIMARY KEY, started INTEGER NOT NULL, ended INTEGER NOT NULL,"
         " done TEXT NOT NULL, error TEXT NOT NULL, succeeded INTEGER NOT NULL)"
     ),
 )
-_OURS: Final = frozenset({"zone", "policy", "day", "task", "code"})
+_KEPT: Final = frozenset({"salts", "secrets", "meta", "backups", "tokens"})
+"""Tables whose rows are the operator's or nobody's, and never somebody's who was counted."""
+_OURS: Final = frozenset({"zone", "policy", "day", "task", "code", "goal", "filters", "worth", "funnel", "steps"})
 """Columns whose words are the program's own."""
 
 
@@ -99,7 +105,7 @@ class SqliteRegistry:
             RegistryUnavailable: the file cannot be opened.
         """
         self._path = path
-        self._default_zone = _known_zone(default_zone)
+        self.default_zone = _known_zone(default_zone)
         self._retention = retention
         self._clock = clock
         self._lock = threading.RLock()
@@ -116,7 +122,7 @@ class SqliteRegistry:
         known = self.snapshot().sites
         new = [name for name in dict.fromkeys(names) if name not in known][: max(0, MAX_SITES - len(known))]
         if new:
-            rows = [(name, 0, self._default_zone) for name in new]
+            rows = [(name, 0, self.default_zone) for name in new]
             self._change("INSERT OR IGNORE INTO zones(site, start, zone) VALUES (?, ?, ?)", rows)
 
     def set_zone(self, site: str, zone: str, start: int = 0) -> None:
@@ -218,6 +224,64 @@ class SqliteRegistry:
         """Destroy a secret, as thoroughly as `destroy_salts` does; whoever asks for it again gets another one."""
         self._reported(lambda: self._destroy_secret(name))
 
+    def add_token(self, name: str, site: str | None = None) -> str:
+        """Make a token for the API, which reads one site, or all. It is never told again.
+
+        Raises:
+            SettingsError: there can be none of that name, or there are too many.
+        """
+        now = self._clock.now()
+        return self._reported(lambda: self._in_transaction(lambda: held_tokens.add(self._database, name, site, now)))
+
+    def remove_token(self, name: str) -> bool:
+        """Let the token of that name hold no longer. Whether there was one."""
+        now = self._clock.now()
+        return self._reported(lambda: self._in_transaction(lambda: held_tokens.remove(self._database, name, now)))
+
+    def use_token(self, held: str, at: int) -> None:
+        """Remember, to the hour, that the token of that hash was used (µs UTC)."""
+        self._reported(lambda: self._in_transaction(lambda: held_tokens.use(self._database, held, at)))
+
+    def add_goal(self, site: str, goal: declared.Goal) -> None:
+        """Declare a goal of a site, in the place of one of its name. The site is made if it is unknown.
+
+        Raises:
+            SettingsError: it cannot be called so, or be worth that, or there are too many.
+        """
+        self.add_sites([site])
+        self._declare(lambda: declared.add_goal(self._database, site, goal))
+
+    def add_funnel(self, site: str, funnel: declared.Funnel) -> None:
+        """Declare a funnel of a site, in the place of one of its name. The site is made if it is unknown.
+
+        Raises:
+            SettingsError: it cannot be called so, or there are too many.
+        """
+        self.add_sites([site])
+        self._declare(lambda: declared.add_funnel(self._database, site, funnel))
+
+    def remove_goal(self, site: str, name: str) -> bool:
+        """Whether there was one of that name."""
+        return self._declare(lambda: declared.remove_goal(self._database, site, name))
+
+    def remove_funnel(self, site: str, name: str) -> bool:
+        """Whether there was one of that name."""
+        return self._declare(lambda: declared.remove_funnel(self._database, site, name))
+
+    def _declare(self, action: Callable[[], T]) -> T:
+        """Change what a snapshot shows."""
+
+        def change() -> T:
+            result = action()
+            self._database.execute("UPDATE meta SET version = version + 1")
+            return result
+
+        return self._reported(lambda: self._in_transaction(change))
+
+    def tokens(self) -> Sequence[held_tokens.Token]:
+        """All tokens there are or were, the oldest first."""
+        return self._reported(lambda: held_tokens.read(self._database))
+
     def notice(self, code: str, detail: str, at: int) -> None:
         """Remember that something was so at that moment (µs UTC). Of a code the latest `MAX_DETAILS` are kept."""
         self._reported(lambda: self._in_transaction(lambda: self._notice(code, detail, at)))
@@ -270,8 +334,8 @@ class SqliteRegistry:
     def forget(self, is_meant: Callable[[Sequence[str]], Sequence[bool]]) -> int:
         """Remove every row that is meant by one of its texts, and leave no byte of it; returns how many.
 
-        Of all tables but those of salts, secrets and backups, and of all columns but those of zones, policies and the
-        like, which hold nothing that was sent: somebody called ``anonymous`` takes no site's policy along.
+        Of all tables but those of salts, secrets, tokens and backups, and of all columns but those of zones, policies
+        and the like, which hold nothing that was sent: somebody called ``anonymous`` takes no site's policy along.
         """
         return self._reported(lambda: self._forget(is_meant))
 
@@ -315,7 +379,17 @@ class SqliteRegistry:
             zones.setdefault(site, []).append((start, zone))
         sites = {name: Site(name, tuple(history)) for name, history in zones.items()}
         retentions = MappingProxyType(dict(self._database.execute("SELECT site, days FROM retentions")))
-        return Snapshot(version, MappingProxyType(sites), self._read_badges(), self._read_policies(), retentions)
+        held = held_tokens.holding(self._database)
+        return Snapshot(
+            version,
+            MappingProxyType(sites),
+            self._read_badges(),
+            self._read_policies(),
+            retentions,
+            held,
+            declared.goals(self._database),
+            declared.funnels(self._database),
+        )
 
     def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         def change() -> None:
@@ -389,7 +463,7 @@ class SqliteRegistry:
     def _forget(self, is_meant: Callable[[Sequence[str]], Sequence[bool]]) -> int:
         def forget() -> int:
             tables = self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            found = sum(forget_in(name) for (name,) in tables if name not in ("salts", "secrets", "meta", "backups"))
+            found = sum(forget_in(name) for (name,) in tables if name not in _KEPT)
             if found:
                 self._database.execute("UPDATE meta SET version = version + 1")
             return found

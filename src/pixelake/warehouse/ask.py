@@ -26,8 +26,7 @@ class Ask:
         compare: also the period before.
         limit: rows of a list at most; None: all.
         skip: rows of a list that are passed over before.
-        options: what the question alone takes.
-        explain: how it would be answered, instead.
+        options: what the question alone takes: values, or their texts.
     """
 
     question: str
@@ -77,3 +76,20 @@ class Answer:
     parts: Sequence[Part] = ()
     version: str = ""
     more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """How a question would be answered.
+
+    Attributes:
+        parts: where its rows come from.
+        sql: the statement.
+        values: its parameters.
+        version: of the lake.
+    """
+
+    parts: Sequence[Part]
+    sql: str
+    values: Mapping[str, Any]
+    version: str

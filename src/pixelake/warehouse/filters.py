@@ -1,14 +1,16 @@
-"""Which events a question is asked of: a filter, as people write it, as JSON, and as SQL.
+r"""Which events a question is asked of: a filter, as people write it, as JSON, and as SQL.
 
 ::
 
     country is DE                       country is not DE
     path contains /blog                 path does not contain /blog
     browser in Firefox, Safari          browser not in Firefox, Safari
-    path matches ^/blog/20\\d\\d          properties.plan is pro
+    path matches ^/blog/20\d\d          properties.plan is pro
     user_id is                          (nothing behind `is`: where there is none)
 
-As JSON, which has ``and``, ``or`` and ``not``: ``["or", ["is", "country", ["DE", "AT"]], ["contains", "path", ["/blog"]]]``.
+As JSON, which has ``and``, ``or`` and ``not``::
+
+    ["or", ["is", "country", ["DE", "AT"]], ["contains", "path", ["/blog"]]]
 
 What a filter holds is hostile: names are looked up, values are parameters.
 """
@@ -131,8 +133,8 @@ def _test(column: str, operator: str, values: Sequence[str], columns: Mapping[st
         )
     if operator not in {"is", "is not", "in", "not in"} and not all(values):
         raise QueryError(f"filter: nothing behind `{operator}`", f"for where there is no {column!r}: `{column} is`")
-    if any("\0" in each for each in values):
-        raise QueryError(f"filter: a value for {column!r} holds a zero byte", "no text does")
+    if not all(map(is_text, values)):
+        raise QueryError(f"filter: a value for {column!r} is no text", "it holds a zero byte, or half a character")
     plain = _NEGATED.get(operator, _PLAIN.get(operator, operator))
     if plain != "is" and kind != "text":
         raise QueryError(f"filter: {column!r} is no text, and cannot be asked for what it {plain}", "it can be `is`")
@@ -158,6 +160,14 @@ def _check_value(column: str, operator: str, value: str, kind: str) -> None:
             number = Decimal("nan")
         if not number.is_finite() or abs(number) >= Decimal(10) ** 12:
             raise QueryError(f"filter: {column!r} is a number, not {value[:40]!r}", f"`{column} is 9.90`")
+
+
+def is_text(value: str) -> bool:
+    """Whether a text can be stored: no zero byte, no half of a pair of surrogates."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def filterable(fields: Mapping[str, str]) -> dict[str, str]:

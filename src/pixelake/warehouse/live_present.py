@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from pixelake.clock import SECOND
 
-KEPT: Final = 600 * SECOND
-"""So long people are known to be here, in microseconds."""
+KEPT: Final = 31 * 60 * SECOND
+"""So long people are known to be here, in microseconds: the longest window of `pixelake.warehouse.now`, and a minute."""
 NOBODY: Final = 0
 """The mark of a hit that tells no person."""
 

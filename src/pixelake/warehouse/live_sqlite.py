@@ -366,7 +366,7 @@ class LiveReader:
         """The people of the last seconds. Who has no visitor id is in the hits only.
 
         Who is here before and after midnight, and gets another visitor id by it, is still one.
-        They are known to be here for ten minutes (`live_present.KEPT`).
+        They are known to be here for half an hour (`live_present.KEPT`).
 
         Raises:
             WarehouseError: it cannot be read.

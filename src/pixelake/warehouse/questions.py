@@ -14,12 +14,14 @@ A file begins with what the question promises, a line each::
     -- pick by text = campaign (campaign|placement): what a row is of
     -- order: views desc, value
 
-then come up to two statements, each behind a line that names it:
+then come some statements, each behind a line that names it:
 
 ``-- partial``
     what is counted of each day: it has ``site``, ``local_day``, the keys and the sums, and reads the relations of
-    `pixelake.warehouse.trail`. Days add up, so that those that are over may have been counted before. ``bucket_of(x)`` is the
-    beginning of the bucket of a moment, or null.
+    `pixelake.warehouse.trail`. Days add up, so that those that are over may have been counted before.
+    ``bucket_of(x)`` is the beginning of the bucket of a moment, or null.
+``-- partial with OPTION``
+    what is counted instead if that option is given; it is counted when it is asked for.
 ``-- answer``
     the rows, made of ``summed`` (the sums by the keys over all days), or of the relations themselves if there is no
     partial. Without it the rows are the columns declared.
@@ -31,6 +33,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 GROUPS: Final = (
@@ -57,6 +60,7 @@ TYPES: Final = {
     "date": "date",
     "bool": "boolean",
     "texts": "varchar[]",
+    "filters": "varchar[]",
     "ints": "bigint[]",
     "floats": "double[]",
     "json": "varchar",
@@ -68,11 +72,14 @@ VISITORS_MEANING: Final = (
     "different people. Exact within a day of the site; over several days only where every event has a `user_id`, "
     "else null: a visitor without one is another one each day"
 )
-RELATIONS: Final = ("everything", "hits", "visits", "rejected")
+RELATIONS: Final = ("everything", "hits", "visits", "visiting", "rejected", "unfiltered")
 
 _LINE: Final = re.compile(r"-- (\w+)(?: ([^:=(]*))?(?: = ([^:]*?))?(?: \(([^)]*)\))?: (.+)\Z")
-_SECTION: Final = re.compile(r"^-- (partial|answer)(?: of (\w+))?$", re.MULTILINE)
+_SECTION: Final = re.compile(r"^-- (partial|answer)(?: (of|with) (\w+))?$", re.MULTILINE)
+_READ: Final = re.compile(r"\b(?:from|join)\s+(\w+)", re.IGNORECASE)
 _SUMS: Final = ("sum", "min", "max")
+PEOPLE: Final = "people"
+"""The role of a column of lists of people, of which there are so many different ones: made when it is asked for."""
 
 
 class Column(NamedTuple):
@@ -130,6 +137,7 @@ class Question(NamedTuple):
         partial: SQL; empty if it cannot be answered day by day.
         counted_as: the question whose partial it is; mostly its own name.
         answer: SQL; empty if the columns tell.
+        instead: option -> the partial that takes the place of the other one if it is given; never counted before.
     """
 
     name: str
@@ -143,6 +151,7 @@ class Question(NamedTuple):
     partial: str
     counted_as: str
     answer: str
+    instead: Mapping[str, str] = MappingProxyType({})
 
     @property
     def keys(self) -> list[str]:
@@ -157,12 +166,12 @@ class Question(NamedTuple):
     @property
     def sums(self) -> list[Column]:
         """What is summed, shown or not."""
-        return [each for each in (*self.columns, *self.parts) if each.role in _SUMS]
+        return [each for each in (*self.columns, *self.parts) if each.role in (*_SUMS, PEOPLE)]
 
     @property
     def reads(self) -> frozenset[str]:
         """The relations that it reads."""
-        return words(self.partial or self.answer) & frozenset(RELATIONS)
+        return frozenset(_READ.findall(self.partial or self.answer)) & frozenset(RELATIONS)
 
 
 def words(sql: str) -> frozenset[str]:
@@ -220,6 +229,9 @@ def parse(name: str, text: str) -> Question:
         if column.type not in TYPES or column.role not in {"key", "calc", "col", *_SUMS}:
             raise ValueError(f"{name}.sql: {column.role} {column.name} {column.type}")
     (partial, model), (answer, _) = sections.get("partial", ("", "")), sections.get("answer", ("", ""))
+    instead = {key.removeprefix("with "): sql for key, (sql, _) in sections.items() if key.startswith("with ")}
+    if not instead.keys() <= {each.name for each in options}:
+        raise ValueError(f"{name}.sql: a partial with what is no option")
     return Question(
         name,
         lines[0][5],
@@ -232,14 +244,21 @@ def parse(name: str, text: str) -> Question:
         partial,
         model or name,
         answer,
+        instead,
     )
 
 
 def _cut(text: str) -> tuple[list[str], dict[str, tuple[str, str]]]:
-    """The lines of the head, and the statements by name, each with the question that it is taken from."""
+    """The lines of the head, and the statements by name, each with the question that it is taken from.
+
+    What is counted instead, with an option, has the name ``with`` and that of the option.
+    """
     marks = list(_SECTION.finditer(text))
     ends = [*(mark.start() for mark in marks[1:]), len(text)][: len(marks)]
-    sections = {mark[1]: (text[mark.end() : end].strip(), mark[2] or "") for mark, end in zip(marks, ends, strict=True)}
+    sections = {
+        (f"with {mark[3]}" if mark[2] == "with" else mark[1]): (text[mark.end() : end].strip(), mark[3] or "")
+        for mark, end in zip(marks, ends, strict=True)
+    }
     return text[: marks[0].start() if marks else len(text)].splitlines(), sections
 
 

@@ -7,6 +7,8 @@ from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
+from pixelake.warehouse.reading import Standing, Statement
+
 REST: Final = 300.0
 """Seconds without a question after which the memory is let go; to open it again takes some 0.1 s."""
 
@@ -15,11 +17,39 @@ class Closable(Protocol):
     """What is opened: `pixelake.warehouse.query.Lakehouse`."""
 
     def ask(self, text: str, parameters: Mapping[str, Any]) -> pa.Table:
-        """The answer to one SELECT."""
+        """See `pixelake.warehouse.query.Lakehouse`."""
+        ...
+
+    def sql(
+        self,
+        text: str,
+        parameters: Mapping[str, Any] = ...,
+        *,
+        site: str | None = None,
+        rows: int | None = None,
+        size: int | None = None,
+    ) -> pa.Table:
+        """See there."""
+        ...
+
+    def plan(self, make: Callable[[Standing], Statement]) -> tuple[pa.Table, Statement, str]:
+        """See there."""
+        ...
+
+    def standing(self) -> Standing:
+        """See there."""
         ...
 
     def close(self) -> None:
         """Let the memory go."""
+        ...
+
+
+class Stranger(Protocol):
+    """What runs SQL that is not trusted: `pixelake.warehouse.sql_apart.Apart`, or a lake itself."""
+
+    def sql(self, text: str, *, site: str | None = None, rows: int | None = None, size: int | None = None) -> pa.Table:
+        """See `pixelake.warehouse.query.Lakehouse`."""
         ...
 
 
@@ -29,10 +59,11 @@ class Resting:
     Args:
         opened: opens it.
         rest: seconds without a question until it is closed.
+        apart: runs what is not trusted; else the lake does, in this process.
     """
 
-    def __init__(self, opened: Callable[[], Closable], rest: float = REST) -> None:
-        self._opened, self._rest = opened, rest
+    def __init__(self, opened: Callable[[], Closable], rest: float = REST, apart: Stranger | None = None) -> None:
+        self._opened, self._rest, self._apart = opened, rest, apart
         self._lock = threading.Lock()
         self._lake: Closable | None = None
         self._asking = 0
@@ -47,6 +78,37 @@ class Resting:
         """
         with self._awake() as lake:
             return lake.ask(text, parameters)
+
+    def sql(self, text: str, *, site: str | None = None, rows: int | None = None, size: int | None = None) -> pa.Table:
+        """The answer to one SELECT of somebody's: only what it may read, and so much at most.
+
+        Raises:
+            QueryError: it is not allowed, wrong, or takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
+        """
+        if self._apart:
+            return self._apart.sql(text, site=site, rows=rows, size=size)
+        with self._awake() as lake:
+            return lake.sql(text, site=site, rows=rows, size=size)
+
+    def plan(self, make: Callable[[Standing], Statement]) -> tuple[pa.Table, Statement, str]:
+        """Make a statement for the newest version of the lake, and run it: the rows, the statement, the version.
+
+        Raises:
+            QueryError: it takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
+        """
+        with self._awake() as lake:
+            return lake.plan(make)
+
+    def standing(self) -> Standing:
+        """The lake at its newest version: what that is called, and which columns it has. Reads no rows.
+
+        Raises:
+            LakeUnavailable: the lake cannot be read.
+        """
+        with self._awake() as lake:
+            return lake.standing()
 
     @contextmanager
     def _awake(self) -> Iterator[Closable]:

@@ -12,7 +12,7 @@ from deltalake import Schema
 from pixelake import event, reject
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.warehouse import swap_note
-from pixelake.warehouse.asking import Kept
+from pixelake.warehouse.reading import Kept
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
 from pixelake.warehouse.layout import FOLDERS, folder_of, tag_of, values_of
 from pixelake.warehouse.schema import ARROW_TYPES
@@ -57,15 +57,22 @@ class Snapshot:
 
     def relation(self, table: str, first: date, last: date) -> str:
         """SQL: the rows of a table of some days, UTC; at least of these."""
-        log, files = self._logs[table], self._files[table]
+        log = self._logs[table]
+        missing = self._missing if table == REJECTS_FOLDER else None
+        files = [str(log.folder / name) for name in self._between(table, first, last)]
+        return rows_of_files(columns_of(table, log.schema), files, missing)
+
+    def has_files(self, table: str, first: date, last: date) -> bool:
+        """Whether a table has any file of some days, UTC."""
+        return bool(self._between(table, first, last))
+
+    def _between(self, table: str, first: date, last: date) -> Sequence[str]:
+        files = self._files[table]
         begin, end = (
             bisect_left(files, f"year={first:%Y/month=%m/day=%d}/"),
             bisect_left(files, f"year={last:%Y/month=%m/day=%d}0"),
         )
-        missing = self._missing if table == REJECTS_FOLDER else None
-        return rows_of_files(
-            columns_of(table, log.schema), [str(log.folder / name) for name in files[begin:end]], missing
-        )
+        return files[begin:end]
 
 
 def _day_of(name: str) -> date:

@@ -1,11 +1,12 @@
 """Lets only one reading statement through, over the tables that there are.
 
 A list of what is allowed, not of what is not: DuckDB's own parser tells what a
-text is, and each source of rows in it must be known here.
+text is, and each source of rows in it must be known here. Of functions that
+make a value, those that look at, or change, more than what they are given are named.
 """
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import duckdb
 import msgspec
@@ -16,41 +17,82 @@ ROW_FUNCTIONS: Final = frozenset(
     {"generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "unnest"}
 )
 """Functions that make rows and touch nothing else."""
+CURIOUS: Final = frozenset(
+    {
+        *("current_connection_id", "current_query", "current_query_id", "current_setting", "current_transaction_id"),
+        *(
+            "current_schemas",
+            "currval",
+            "getenv",
+            "getvariable",
+            "in_search_path",
+            "nextval",
+            "parse_duckdb_log_message",
+        ),
+        *("query", "query_table", "setseed", "sleep_ms", "stats", "txid_current", "which_secret", "write_log"),
+    }
+)
+"""Functions that look at more than what they are given, change something, or wait. Like all ``pg_`` but `pg_typeof`."""
 
-_HINT: Final = "write one SELECT over the tables events and rejects"
+SHOWN: Final = frozenset({'"tables"'})
+"""What ``show`` may show, beside the columns of a table."""
 
 
 LONGEST: Final = 100_000
 """Characters of a query: the parser's memory grows with them."""
 
 
-def check(text: str, parser: duckdb.DuckDBPyConnection) -> None:
-    """Return if `text` is one SELECT (WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW), or EXPLAIN of one.
+class Read(NamedTuple):
+    """What a query reads.
+
+    Attributes:
+        tables: those of ours that it names.
+        is_explained: only, or also, how it is answered is asked for.
+    """
+
+    tables: frozenset[str]
+    is_explained: bool
+
+
+def check(text: str, parser: duckdb.DuckDBPyConnection, tables: Sequence[str] = ("events", "rejects")) -> Read:
+    """What `text` reads, if it is one SELECT (WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES), or EXPLAIN of one.
+
+    Args:
+        text: the query.
+        parser: any DuckDB.
+        tables: those that may be read.
 
     Raises:
-        QueryError: it is not, it is no SQL, or it reads from elsewhere than tables.
+        QueryError: it is not, it is no SQL, or it reads from elsewhere than these tables.
     """
+    hint = f"write one SELECT over the tables {', '.join(tables)}"
     if len(text) > LONGEST:
         raise QueryError(f"a query of {len(text)} characters", f"at most {LONGEST} are read")
-    statement = _only(text, parser)
-    if statement.type == duckdb.StatementType.EXPLAIN:
+    statement = _only(text, parser, hint)
+    is_explained = statement.type == duckdb.StatementType.EXPLAIN
+    if is_explained:
         text = _explained(text)
-        statement = _only(text, parser)
+        statement = _only(text, parser, hint)
     if statement.type != duckdb.StatementType.SELECT:
-        raise QueryError(f"{statement.type.name} is not allowed: queries only read", _HINT)
-    for node in _nodes(_tree(text, parser)):
-        _check_source(node)
+        raise QueryError(f"{statement.type.name} is not allowed: queries only read", hint)
+    nodes = list(_nodes(_tree(text, parser, hint)))
+    named = _own_names(nodes) - _system_names(parser)
+    read = {name for node in nodes for name in _sources(node, tables, named, hint)}
+    for node in nodes:
+        if node.get("class") in {"FUNCTION", "WINDOW"}:
+            _check_function(node, hint)
+    return Read(frozenset(read), is_explained)
 
 
-def _only(text: str, parser: duckdb.DuckDBPyConnection) -> Any:
+def _only(text: str, parser: duckdb.DuckDBPyConnection, hint: str) -> Any:
     try:
         statements = parser.extract_statements(text)
     except duckdb.Error as error:
-        raise QueryError(first_line(error), _HINT) from None
+        raise QueryError(first_line(error), hint) from None
     if not statements:
-        raise QueryError("there is no SQL in the query", _HINT)
+        raise QueryError("there is no SQL in the query", hint)
     if len(statements) != 1:
-        raise QueryError(f"{len(statements)} statements in one query", _HINT)
+        raise QueryError(f"{len(statements)} statements in one query", hint)
     return statements[0]
 
 
@@ -62,14 +104,14 @@ def _explained(text: str) -> str:
     return "".join(words[skipped:])
 
 
-def _tree(text: str, parser: duckdb.DuckDBPyConnection) -> Any:
+def _tree(text: str, parser: duckdb.DuckDBPyConnection, hint: str) -> Any:
     row = parser.execute("select json_serialize_sql(?)", [text]).fetchone()
     try:
         tree = msgspec.json.decode(row[0]) if row else {"error": True}
     except RecursionError:
         raise QueryError("the query is nested too deep", "nest it less") from None
     if tree["error"]:
-        raise QueryError("only SELECT can be asked", _HINT)
+        raise QueryError("only SELECT can be asked", hint)
     return tree
 
 
@@ -85,13 +127,42 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             waiting.extend(node)
 
 
-def _check_source(node: dict[str, Any]) -> None:
-    if node.get("type") == "TABLE_FUNCTION":
+def _own_names(nodes: Collection[dict[str, Any]]) -> set[str]:
+    """What the query itself names with WITH, anywhere."""
+    tables = (node["cte_map"]["map"] for node in nodes if isinstance(node.get("cte_map"), dict))
+    recursive = {str(node["cte_name"]).lower() for node in nodes if node.get("cte_name")}
+    return {str(each["key"]).lower() for table in tables for each in table} | recursive
+
+
+def _system_names(parser: duckdb.DuckDBPyConnection) -> set[str]:
+    """What a name means where no WITH is in sight: DuckDB's own tables, which are not for everybody."""
+    return {name for (name,) in parser.execute("select view_name from duckdb_views() where internal").fetchall()}
+
+
+def _sources(node: dict[str, Any], tables: Sequence[str], named: set[str], hint: str) -> Iterator[str]:
+    """The tables of ours that a node of the tree reads."""
+    kind = node.get("type")
+    if kind == "TABLE_FUNCTION":
         name = str(node["function"]["function_name"]).lower()
         if name not in ROW_FUNCTIONS:
-            raise QueryError(f"{name}() is not allowed: queries only read the lake", _HINT)
-    elif node.get("type") == "BASE_TABLE" and set(node["table_name"]) & set("/\\.:*"):
-        raise QueryError(f"{node['table_name']!r} is no table", _HINT)
+            raise QueryError(f"{name}() is not allowed: queries only read the lake", hint)
+    elif kind == "SHOW_REF" and not node.get("query"):
+        if node["table_name"] not in SHOWN:
+            raise QueryError(f"{node['table_name']!r} cannot be shown", hint)
+        yield from tables
+    elif kind == "BASE_TABLE":
+        name = str(node["table_name"]).lower()
+        if node["schema_name"] or node["catalog_name"] or node.get("at_clause") or name not in {*tables, *named}:
+            whole = ".".join(each for each in (node["catalog_name"], node["schema_name"], node["table_name"]) if each)
+            raise QueryError(f"there is no table {whole[:80]!r}", hint)
+        if name in tables:
+            yield name
+
+
+def _check_function(node: dict[str, Any], hint: str) -> None:
+    name = str(node.get("function_name", "")).lower()
+    if name in CURIOUS or (name.startswith("pg_") and name != "pg_typeof"):
+        raise QueryError(f"{name}() is not allowed: queries only read the lake", hint)
 
 
 def first_line(error: duckdb.Error) -> str:

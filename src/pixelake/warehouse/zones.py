@@ -32,7 +32,7 @@ def known(name: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise QueryError(f"zone: there is no time zone {name[:60]!r}", "a name like Europe/Zurich, or UTC") from None
 
 

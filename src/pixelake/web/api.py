@@ -1,130 +1,48 @@
 """The JSON API and the page.
 
-Everything but ``/health`` needs the access token (`pixelake.web.auth`). Errors
-are ``{"error", "hint"}``, one line each; a bad parameter is named in ``parameter``.
+Everything but ``/health`` needs a token (`pixelake.web.auth`). Errors are
+``{"error", "hint"}``, one line each; a bad parameter is named in ``parameter``.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+import re
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, get_args
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pixelake import __version__
-from pixelake.errors import PixelakeError, QueryError
-from pixelake.warehouse.questions import EARLIEST, LATEST, MAX_BUCKETS
-from pixelake.warehouse.rows import rows_of
-from pixelake.web.answers import Answers
-from pixelake.web.auth import HEADERS, Guard, gate
+from pixelake.clock import SYSTEM
+from pixelake.errors import PixelakeError, QueryError, RegistryUnavailable
+from pixelake.registry.tokens import RARELY, Token
+from pixelake.web import asked, sql
+from pixelake.web.access import Forbidden, access_of, check_all, site_of
+from pixelake.web.asked import Asking
+from pixelake.web.auth import HEADERS, Guard, gate, refusal
 from pixelake.web.charts import CHARTS
+from pixelake.web.described import FAULTS
+from pixelake.web.line import Rates, Refused
 from pixelake.web.live import Feed
+from pixelake.web.parameters import Behind, Find, Newest, Parameters
 from pixelake.web.picker import BUSY_SECONDS, Found, busiest, found
 from pixelake.web.sources import Sources
 
 STATIC: Final = Path(__file__).parent / "static"
-DAY: Final = timedelta(days=1)
-MAX_ROWS: Final = 1_000
-STEPS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": DAY}
 STATUS_SECONDS: Final = 1.0
 TOKEN: Final = "access_token"  # noqa: S105 the name of the secret, not the secret
-QUESTIONS: Final = {chart.question: chart.kind for chart in CHARTS if chart.question != "now"}
-"""The named questions that the API answers, those of the charts, with the kind of their panel."""
 
 STALLED: Final = "ok, but the consumer cannot go on: `pixelake status` says why\n"
 
-
-class _Parameters(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Site = Annotated[str | None, Field(description="only this site; else all", min_length=1, max_length=255)]
-
-
-class OfSite(_Parameters):
-    """A site, or all."""
-
-    site: Site = None
-
-
-class Newest(OfSite):
-    """How many, of which site."""
-
-    limit: int = Field(50, ge=1, le=100, description="at most so many events")
-
-
-class Find(_Parameters):
-    """Which sites."""
-
-    search: str = Field("", max_length=255, description="only sites with this in their name, in any case")
-    limit: int = Field(100, ge=1, le=MAX_ROWS, description="at most so many sites")
-
-
-def _in_range(moment: datetime) -> datetime:
-    if not EARLIEST <= moment <= LATEST:
-        raise ValueError(f"it lies in the years {EARLIEST.year} to {LATEST.year - 1}")
-    return moment
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
-
-
-class Period(OfSite):
-    """A period, by default the last 24 hours."""
-
-    start: Moment | None = Field(None, alias="from", description="start, ISO 8601 with zone, included")
-    end: Moment | None = Field(None, alias="to", description="end, ISO 8601 with zone, excluded")
-
-    def more(self) -> Mapping[str, Any]:
-        """What else the question is given."""
-        return {}
-
-
-class Top(Period):
-    """The first rows of a list, over a period."""
-
-    limit: int = Field(10, ge=1, le=MAX_ROWS, description="at most so many rows of a list")
-
-    def more(self) -> Mapping[str, Any]:
-        """The number of rows."""
-        return {"limit": self.limit}
-
-
-class Steps(Period):
-    """A period, step by step."""
-
-    step: Literal["minute", "hour", "day"] = Field(
-        "hour", description=f"minute, hour or day (UTC); at most {MAX_BUCKETS:,} in the period"
-    )
-
-    def more(self) -> Mapping[str, Any]:
-        """The length of a step."""
-        return {"step": STEPS[self.step]}
-
-
-class Behind(OfSite):
-    """Where a live feed begins."""
-
-    after: int | None = Field(None, ge=0, le=2**63 - 1, description="events behind this cursor; else from now on")
-
-
-class Answer(BaseModel):
-    """The answer to a named question."""
-
-    question: str
-    site: str | None
-    start: datetime = Field(serialization_alias="from")
-    end: datetime = Field(serialization_alias="to")
-    rows: list[dict[str, Any]]
+_NAMED: Final = re.compile(r"(\w+)\b")
 
 
 class _Service:
@@ -132,27 +50,39 @@ class _Service:
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
-        self.answers = Answers()
+        self.asking = Asking(sources)
+        self.answers = self.asking.light
         self.feed = Feed(sources.live, self.status)
+        self._used: dict[str, float] = {}
 
     async def status(self) -> Mapping[str, Any]:
         """Both sums and the delays, at most a second old."""
         return await self.answers.get("status", self.sources.status, STATUS_SECONDS)
 
-    async def ask(self, name: str, period: Period) -> Answer:
-        """The answer to a named question."""
-        return await self.answers.get((name, period), partial(self._answer, name, period))
+    async def tokens(self) -> Mapping[str, Token]:
+        """The tokens of programs that hold, as of a second ago."""
+        snapshot = await self.answers.get("tokens", self.sources.registry.snapshot, STATUS_SECONDS)
+        return snapshot.tokens
 
-    def _answer(self, name: str, period: Period) -> Answer:
-        end = period.end or datetime.now(UTC)
-        start = period.start or end - DAY
-        table = self.sources.questions.question(name, period.site, start=start, end=end, **period.more())
-        return Answer(question=name, site=period.site, start=start, end=end, rows=list(rows_of(table)))
+    def used(self, token: Token) -> None:
+        """Write down, now and then, that a token is in use."""
+        now = time.monotonic()
+        if now >= self._used.get(token.hash, 0.0):
+            self._used[token.hash] = now + RARELY / 1e6
+            self.answers.start(("used", token.hash), partial(self._use, token.hash))
 
-    async def sites(self, find: Find) -> Found:
-        """The sites that match, busiest first."""
+    def _use(self, held: str) -> None:
+        try:
+            self.sources.registry.use_token(held, SYSTEM.now())
+        except RegistryUnavailable:
+            self._used.pop(held, None)  # the next request tells
+
+    async def sites(self, find: Find, own: str | None) -> Found:
+        """The sites that match, busiest first; of who sees one, that one."""
+        if own is not None:
+            return found([own], {}, find.search, find.limit)
         snapshot = await self.answers.get("sites", self.sources.registry.snapshot)
-        busy = await self.answers.get("busy", partial(busiest, self.sources.questions), BUSY_SECONDS)
+        busy = await self.asking.heavy.get("busy", partial(busiest, self.sources.questions), BUSY_SECONDS, "sites")
         key = "sites", find
         return await self.answers.get(key, partial(found, snapshot.sites, busy, find.search, find.limit))
 
@@ -174,19 +104,24 @@ def create(sources: Sources, hosts: Iterable[str] = ()) -> FastAPI:
         service.feed.start()
         yield
         service.feed.close()
-        service.answers.close()
+        service.asking.close()
 
     app = FastAPI(title="pixelake", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.feed = service.feed
     app.include_router(_pages(service))
-    app.include_router(_lake_routes(service), prefix="/api/v1")
-    app.include_router(_live_routes(service), prefix="/api/v1")
+    app.include_router(asked.routes(service.asking, service.feed), prefix="/api/v1")
+    app.include_router(sql.routes(service.asking), prefix="/api/v1")
+    app.include_router(_house_routes(service), prefix="/api/v1", responses=FAULTS)
+    app.include_router(_live_routes(service), prefix="/api/v1", responses=FAULTS)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(PixelakeError, _pixelake_error)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Forbidden, _forbidden)
     app.add_exception_handler(Exception, _internal_error)
-    app.add_middleware(Guard, gate=gate(sources.registry.secret(TOKEN), hosts))
+    door = gate(sources.registry.secret(TOKEN), hosts)
+    app.add_middleware(Guard, gate=door, held=service.tokens, used=service.used, rates=Rates())
     return app
 
 
@@ -206,23 +141,19 @@ def _pages(service: _Service) -> APIRouter:
     return routes
 
 
-def _lake_routes(service: _Service) -> APIRouter:
-    """The named questions, and what there is to ask about."""
-    routes = APIRouter(tags=["lake"])
-
-    for name, kind in QUESTIONS.items():
-        ask = _asker(service, name, kind)
-        routes.add_api_route(f"/{name}", ask, name=name, summary=f"The question `{name}`, over a period")
+def _house_routes(service: _Service) -> APIRouter:
+    """What there is to ask about."""
+    routes = APIRouter(tags=["house"])
 
     @routes.get("/charts")
-    async def charts() -> list[dict[str, str]]:
+    async def charts() -> list[dict[str, Any]]:
         """The panels of the dashboard."""
         return [chart._asdict() for chart in CHARTS]
 
-    @routes.get("/sites")
-    async def sites(find: Annotated[Find, Query()]) -> Found:
+    @routes.get("/site-names")
+    async def site_names(request: Request, find: Annotated[Find, Query()]) -> Found:
         """Names of sites, those with the most hits of the last days first, and how many match in all."""
-        return await service.sites(find)
+        return await service.sites(find, access_of(request).site)
 
     @routes.get("/about")
     async def about() -> dict[str, str]:
@@ -233,51 +164,36 @@ def _lake_routes(service: _Service) -> APIRouter:
     return routes
 
 
-def _asker(service: _Service, name: str, kind: str) -> Callable[..., Awaitable[Answer]]:
-    """The route of a question, with the parameters that its kind of panel takes."""
-
-    async def figure(period: Annotated[Period, Query()]) -> Answer:
-        return await service.ask(name, period)
-
-    async def top(period: Annotated[Top, Query()]) -> Answer:
-        return await service.ask(name, period)
-
-    async def line(period: Annotated[Steps, Query()]) -> Answer:
-        return await service.ask(name, period)
-
-    routes: dict[str, Callable[..., Awaitable[Answer]]] = {"list": top, "line": line}
-    return routes.get(kind, figure)
-
-
 def _live_routes(service: _Service) -> APIRouter:
     """What happens now."""
     routes = APIRouter(tags=["live"])
     feed = service.feed
 
     @routes.get("/status")
-    async def status() -> Mapping[str, Any]:
-        """Both sums and the delays, as `pixelake status --json` has them."""
+    async def status(request: Request) -> Mapping[str, Any]:
+        """Both sums and the delays, as `pixelake status --json` has them. Of all sites together."""
+        check_all(request)
         return await service.status()
 
-    @routes.get("/now")
-    async def now(of: Annotated[OfSite, Query()]) -> dict[str, int]:
-        """Visitors of the last 5 minutes and hits of the last one, people only."""
-        return await feed.now(of.site)
-
-    @routes.get("/newest", response_model=list[dict[str, Any]])
-    async def newest(of: Annotated[Newest, Query()]) -> Response:
-        """The newest events, newest first."""
+    @routes.get("/recent", response_model=list[dict[str, Any]])
+    async def recent(request: Request, of: Annotated[Newest, Query()]) -> Response:
+        """The events of the last seconds and days that the live store has, newest first."""
         # In ASCII: unlike pydantic's, this JSON also carries half a surrogate pair.
-        return Response(json.dumps(await feed.newest(of.limit, of.site)), media_type="application/json")
+        rows = await feed.newest(of.limit, site_of(request, of.site))
+        return Response(json.dumps(rows), media_type="application/json")
 
-    @routes.get("/live")
-    async def live(of: Annotated[Behind, Query()], last_event_id: Annotated[str, Header()] = "") -> Response:
+    @routes.get("/live", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+    async def live(
+        request: Request, of: Annotated[Behind, Query()], last_event_id: Annotated[str, Header()] = ""
+    ) -> Response:
         """Server-sent events: `events`, `now`, `status`. Resumes behind `Last-Event-ID`."""
+        site = site_of(request, of.site)
         if feed.full:
             return JSONResponse({"error": "too many viewers", "hint": "try again"}, 503, {"Retry-After": "5"})
         cursor = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else of.after
         headers = {"X-Accel-Buffering": "no"}  # nginx would hold the events back
-        return StreamingResponse(feed.watch(of.site, cursor), 200, headers, "text/event-stream")
+        frames = feed.watch(site, cursor, sums=access_of(request).site is None)
+        return StreamingResponse(frames, 200, headers, "text/event-stream")
 
     return routes
 
@@ -299,8 +215,10 @@ async def _bad_parameter(request: Request, error: Exception) -> JSONResponse:
 
 def _accepted(request: Request) -> dict[str, str]:
     """Each query parameter of the route, with what it means."""
-    route = request.app.openapi()["paths"].get(request.url.path, {}).get("get", {})
-    return {known["name"]: known["description"] for known in route.get("parameters", ()) if known["in"] == "query"}
+    told = getattr(request.scope.get("endpoint"), "__annotations__", {})
+    models = [each for hint in told.values() for each in get_args(hint)[:1] if isinstance(each, type)]
+    fields = [model.model_fields for model in models if issubclass(model, Parameters)]
+    return {field.alias or name: field.description or "" for each in fields for name, field in each.items()}
 
 
 async def _http_error(_: Request, error: Exception) -> JSONResponse:
@@ -309,11 +227,28 @@ async def _http_error(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": error.detail, "hint": hint}, error.status_code, error.headers)
 
 
-async def _pixelake_error(_: Request, error: Exception) -> JSONResponse:
-    """400 for a question that cannot be answered, 503 for a store that cannot be reached."""
+async def _pixelake_error(request: Request, error: Exception) -> JSONResponse:
+    """400 for a question that cannot be answered, with the parameter at fault; 503 for a store that is away."""
     assert isinstance(error, PixelakeError)  # noqa: S101 registered for this type alone
     line = str(error).partition("\n")[0]
-    return JSONResponse({"error": line, "hint": error.hint}, 400 if isinstance(error, QueryError) else 503)
+    body = {"error": line, "hint": error.hint.partition("\n")[0]}
+    if not isinstance(error, QueryError):
+        return JSONResponse(body, 503, {"Retry-After": "5"})
+    named = _NAMED.match(line)
+    if named and (named[1] in _accepted(request) or named[1] == "body"):
+        body["parameter"] = named[1]
+    return JSONResponse(body, 400)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101 registered for this type alone
+    return refusal(error)
+
+
+async def _forbidden(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Forbidden)  # noqa: S101 registered for this type alone
+    body = {"error": str(error), "hint": "`pixelake keys add api` makes another token"}
+    return JSONResponse(body | ({"parameter": error.parameter} if error.parameter else {}), 403)
 
 
 async def _internal_error(_: Request, __: Exception) -> JSONResponse:

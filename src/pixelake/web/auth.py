@@ -1,14 +1,15 @@
 """Who may look, and what every answer carries: one ASGI wrapper around the whole application.
 
-The token travels once in the address that `serve` prints; it is swapped for a
-cookie at once, so that it stays in no history entry, bookmark or referrer.
+The access token travels once in the address that `serve` prints; it is swapped
+for a cookie at once, so that it stays in no history entry, bookmark or referrer.
+Programs send it, or a token of their own (`pixelake keys`), as a bearer.
 """
 
 import base64
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -18,6 +19,11 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pixelake.errors import PixelakeError
+from pixelake.registry.tokens import PREFIX, Token, hash_of
+from pixelake.web.access import KEY, Access
+from pixelake.web.line import Rates, Refused
 
 OPEN: Final = frozenset({"/health"})
 """Routes that anybody may ask: they tell nothing."""
@@ -82,9 +88,8 @@ class Gate:
 
     def admits(self, headers: Headers) -> bool:
         """Whether a request carries the token, as a bearer or in the cookie."""
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self.knows(bearer.strip())
+        if (bearer := bearer_of(headers)) is not None:
+            return self.knows(bearer)
         try:
             morsel = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
         except CookieError:
@@ -95,6 +100,12 @@ class Gate:
         """Whether that is a name of ours, in the form of a Host header."""
         name = _host_name(host)
         return name == "localhost" or name.endswith(".localhost") or name in self.hosts or _is_address(name)
+
+
+def bearer_of(headers: Headers) -> str | None:
+    """The bearer of a request; None: it has none."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else None
 
 
 def gate(token: str, hosts: Iterable[str] = ()) -> Gate:
@@ -117,12 +128,23 @@ def _is_address(name: str) -> bool:
     return True
 
 
-class Guard:
-    """The application behind the gate; every answer carries `HEADERS`."""
+Held = Callable[[], Awaitable[Mapping[str, Token]]]
+"""Tells the tokens of programs that hold, by their hash."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
-        self._app = app
-        self._gate = gate
+
+class Guard:
+    """The application behind the gate; every answer carries `HEADERS`.
+
+    Args:
+        app: the application.
+        gate: for the access token.
+        held: the tokens of programs.
+        used: is told of each that a request came with.
+        rates: how fast each caller may ask.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate, held: Held, used: Callable[[Token], None], rates: Rates) -> None:
+        self._app, self._gate, self._held, self._used, self._rates = app, gate, held, used, rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on what may pass."""
@@ -139,10 +161,10 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        answer = self._check(Request(scope))
+        answer = await self._check(Request(scope))
         await (answer or self._app)(scope, receive, send_guarded)
 
-    def _check(self, request: Request) -> Response | None:
+    async def _check(self, request: Request) -> Response | None:
         """The answer to a request that may not pass."""
         if request.url.path in OPEN:
             return None
@@ -153,7 +175,32 @@ class Guard:
         query = request.query_params
         if request.url.path == "/" and "token" in query:
             return self._swap(request, query) if self._gate.knows(query["token"]) else _refused(request)
-        return None if self._gate.admits(request.headers) else _refused(request)
+        return await self._admit(request)
+
+    async def _admit(self, request: Request) -> Response | None:
+        try:
+            access = await self._access(request)
+            if access is None:
+                return _refused(request)
+            self._rates.take(access.caller)
+        except Refused as error:
+            return refusal(error)
+        except PixelakeError as error:
+            return JSONResponse({"error": str(error).partition("\n")[0], "hint": error.hint}, 503)
+        request.scope[KEY] = access
+        return None
+
+    async def _access(self, request: Request) -> Access | None:
+        """Who asks; None: nobody who may."""
+        bearer = bearer_of(request.headers)
+        if bearer and bearer.startswith(PREFIX):
+            token = (await self._held()).get(hash_of(bearer))
+            if token is None:
+                return None
+            self._used(token)
+            return Access(f"token {token.hash}", token.site)
+        address = request.client.host if request.client else ""
+        return Access(f"address {address}") if self._gate.admits(request.headers) else None
 
     def _swap(self, request: Request, query: QueryParams) -> Response:
         """The cookie for the token, and the same address without it."""
@@ -176,7 +223,13 @@ def _refused(request: Request) -> Response:
         policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; frame-ancestors 'none'"
         return HTMLResponse(_DOOR, 401, {"Content-Security-Policy": policy})
     body = {
-        "error": "this needs the access token",
-        "hint": "open the address that `serve` prints, or send `Authorization: Bearer <token>`",
+        "error": "this needs a token that holds",
+        "hint": "open the address that `serve` prints, or send `Authorization: Bearer <token>` (`pixelake keys`)",
     }
     return JSONResponse(body, 401, {"WWW-Authenticate": "Bearer"})
+
+
+def refusal(error: Refused) -> Response:
+    """429 or 503: there is no room now."""
+    body = {"error": str(error), "hint": f"come again in {error.seconds} s; ask fewer questions at once"}
+    return JSONResponse(body, error.status, {"Retry-After": str(error.seconds)})

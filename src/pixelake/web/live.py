@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from pixelake.warehouse.now import now
 from pixelake.web.sources import Live, Row
 
 T = TypeVar("T")
@@ -29,8 +30,6 @@ SHOWN: Final = 100
 WAITING: Final = 64
 """Frames that may wait for a viewer: half a minute's worth."""
 MAX_VIEWERS: Final = 1_000
-NOW_SECONDS: Final = 300.0
-MINUTE: Final = 60.0
 
 _log = structlog.get_logger()
 
@@ -48,10 +47,11 @@ def shown(row: Row) -> dict[str, Any]:
 
 @dataclass(slots=True, eq=False)
 class _Viewer:
-    """One open page. It has been sent everything up to `cursor`."""
+    """One open page. It has been sent everything up to `cursor`. It sees both sums, if it may."""
 
     site: str | None
     cursor: int
+    sums: bool = True
     frames: "asyncio.Queue[bytes | None]" = field(default_factory=lambda: asyncio.Queue(WAITING))
     last: dict[str, bytes] = field(default_factory=dict)
 
@@ -87,18 +87,19 @@ class Feed:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     async def now(self, site: str | None) -> dict[str, int]:
-        """The live figures of a site, or of all."""
-        visitors = await self.call(self._live.now, NOW_SECONDS, site)
-        minute = await self.call(self._live.now, MINUTE, site)
-        return {"visitors_now": visitors.visitors, "hits_minute": minute.hits}
+        """The answer to the question ``now``, of a site or of all."""
+        return await self.call(now, self._live, site)
 
     async def newest(self, limit: int, site: str | None) -> list[dict[str, Any]]:
         """The newest events, newest first."""
         return [shown(row) for row in await self.call(self._live.newest, limit, site)]
 
-    async def watch(self, site: str | None, cursor: int | None) -> AsyncIterator[bytes]:
-        """What happens on a site, or on all, behind `cursor` or from now on, as server-sent events."""
-        viewer = _Viewer(site, await self._newest_cursor() if cursor is None else cursor)
+    async def watch(self, site: str | None, cursor: int | None, *, sums: bool = True) -> AsyncIterator[bytes]:
+        """What happens on a site, or on all, behind `cursor` or from now on, as server-sent events.
+
+        Without `sums` for who may not see what is of all sites together.
+        """
+        viewer = _Viewer(site, await self._newest_cursor() if cursor is None else cursor, sums)
         self._viewers.add(viewer)
         try:
             yield b"retry: 1000\n\n"
@@ -154,11 +155,11 @@ class Feed:
 
     async def _figures(self) -> None:
         await self._set_back()
-        now = {site: frame("now", await self.now(site)) for site in {viewer.site for viewer in self._viewers}}
+        here = {site: frame("now", await self.now(site)) for site in {viewer.site for viewer in self._viewers}}
         for viewer in list(self._viewers):
-            self._send_changed(viewer, "now", now.get(viewer.site))
+            self._send_changed(viewer, "now", here.get(viewer.site))
         status = frame("status", await self._status())  # last: it needs the lake, which may be away
-        for viewer in list(self._viewers):
+        for viewer in [each for each in self._viewers if each.sums]:
             self._send_changed(viewer, "status", status)
 
     async def _set_back(self) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from pixelake.errors import PixelakeError
+from pixelake.warehouse.ask import Ask
 from pixelake.web.sources import Questions
 
 BUSY_SECONDS: Final = 60.0
@@ -34,7 +35,7 @@ def busiest(questions: Questions) -> Mapping[str, int]:
     """
     end = datetime.now(UTC)
     try:
-        rows = questions.question("sites", start=end - BUSY_DAYS, end=end, limit=RANKED).to_pylist()
+        rows = questions.ask(Ask("sites", end - BUSY_DAYS, end, limit=RANKED)).table.to_pylist()
     except PixelakeError as error:
         _log.warning("sites_not_ranked", error=str(error), hint=error.hint)
         return {}

@@ -2,31 +2,46 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from pixelake.registry.base import Registry
+from pixelake.warehouse.ask import Answer, Ask
+from pixelake.warehouse.clocks import Clocks
+from pixelake.warehouse.reading import Standing
 
 
 class Questions(Protocol):
     """The named questions over the lake. Called by several threads at once."""
 
-    def question(
-        self,
-        name: str,
-        site: str | None = None,
-        *,
-        start: datetime,
-        end: datetime,
-        limit: int | None = None,
-        step: timedelta | None = None,
-    ) -> pa.Table:
-        """The answer: one row for a figure, a row a bucket for a series, a row a value for a list.
+    def ask(self, ask: Ask) -> Answer:
+        """The answer.
 
         Raises:
-            QueryError: it cannot be answered, or takes no `limit` or `step` and was given one.
+            QueryError: it cannot be asked so, or takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
+        """
+        ...
+
+
+class Lake(Protocol):
+    """The lake. Called by several threads at once."""
+
+    def standing(self) -> Standing:
+        """At its newest version: what that is called, and which columns it has.
+
+        Raises:
+            LakeUnavailable: the lake cannot be read.
+        """
+        ...
+
+    def sql(self, text: str, *, site: str | None = None, rows: int | None = None, size: int | None = None) -> pa.Table:
+        """The answer to one SELECT of somebody's, of the rows of one site or of all; so many rows and bytes at most.
+
+        Raises:
+            QueryError: it is not allowed, wrong, or takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
         """
         ...
 
@@ -81,8 +96,10 @@ class Sources:
 
     Attributes:
         questions: the named questions over the lake.
+        lake: the lake itself.
+        clocks: tells the wall clocks of the sites as they are now.
         live: the live store's reader.
-        registry: sites, and the access token.
+        registry: sites, tokens, and the access token.
         status: both sums and the delays, by the names that ``status --json`` has.
         collect_url: how the pixel is reached from outside.
         snippet: the tag to paste into a page.
@@ -90,6 +107,8 @@ class Sources:
     """
 
     questions: Questions
+    lake: Lake
+    clocks: Callable[[], Clocks]
     live: Live
     registry: Registry
     status: Callable[[], Mapping[str, Any]]

@@ -1,1 +1,1 @@
-"""What was counted of days that are over: kept beside the lake, made of it, and never believed where it may be wrong."""
+"""What was counted of days that are over: kept beside the lake, made of it, not believed where it may be wrong."""

@@ -71,6 +71,21 @@ def _span(change: Mapping[str, Any]) -> Touched:
     return Touched(begun, begun + DAY)
 
 
+class Nothing:
+    """No roll-ups: a `pixelake.warehouse.asking.Kept` for who makes them of rows, or looks at rows only."""
+
+    clocks = ""
+
+    def cube(self, _zones: Zones, _day: date) -> None:
+        """None."""
+
+    def month(self, _zones: Zones, _first: date) -> None:
+        """None."""
+
+    def trail(self, _zones: Zones, _day: date) -> None:
+        """None."""
+
+
 class Held:
     """Roll-ups that hold: a `pixelake.warehouse.asking.Kept`."""
 
@@ -111,6 +126,22 @@ def _days(first: date) -> list[date]:
     return [day for day in days if day.month == first.month]
 
 
+def _whole(folder: Place) -> Manifest | None:
+    """The list, without the days and months of which a file is not there, or not as long as it was made."""
+    found = manifest.read(folder)
+    if found is None:
+        return None
+    try:
+        there = manifest.sizes(folder)
+    except OSError:
+        return None
+    good = {name for name, size in there.items() if size == manifest.size_of(name)} | {""}
+    for unit in found.units:
+        unit.days = {day: files for day, files in unit.days.items() if {files.trail, files.cube} <= good}
+        unit.months = {first: name for first, name in unit.months.items() if name in good}
+    return found
+
+
 class Keeping:
     """Looks which roll-ups hold. One thread at a time; `at` reads only what is new."""
 
@@ -125,7 +156,7 @@ class Keeping:
         """What holds for the version of the events that `log` shows."""
         tag = place.tag(self.folder / manifest.MANIFEST)
         if tag != self._tag or tag is None:
-            self._tag, self._found, self._held = tag, manifest.read(self.folder) if tag else None, None
+            self._tag, self._found, self._held = tag, _whole(self.folder) if tag else None, None
         key = (log.version, log.metadata.get("id"))
         if self._held and self._held[0] == key:
             return self._held[1]

@@ -3,15 +3,18 @@
 ::
 
     <lake>/rollups/manifest.json
-    <lake>/rollups/day-<date>-<id>.trail.parquet     events of a local day with their visits, people numbered anew
-    <lake>/rollups/day-<date>-<id>.cube.parquet      what each question counts of that day
-    <lake>/rollups/month-<date>-<id>.cube.parquet    the same of a month
+    <lake>/rollups/day-<date>.trail-<id>-<bytes>.parquet   events of a local day with their visits, people numbered
+    <lake>/rollups/day-<date>.cube-<id>-<bytes>.parquet    what each question counts of that day
+    <lake>/rollups/month-<date>.cube-<id>-<bytes>.parquet  the same of a month
 
 A local day is that of the sites that share a history of zones: a unit. The list
 is replaced as a whole. It holds for the version of the lake named in it; what
 later versions changed is found in the log of the lake (`pixelake.warehouse.rollup.kept`).
 """
 
+import os
+import uuid
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -71,6 +74,25 @@ class Manifest(msgspec.Struct):
         days = [day for unit in self.units for day in unit.days.values()]
         months = [name for unit in self.units for name in unit.months.values()]
         return {name for name in (*(day.trail for day in days), *(day.cube for day in days), *months) if name}
+
+
+def file_name(kind: str, size: int) -> str:
+    """A name for a file of so many bytes, that no other ever had."""
+    return f"{kind}-{uuid.uuid4().hex}-{size}.parquet"
+
+
+def size_of(name: str) -> int:
+    """How many bytes a file has, by its name; -1: it is no name of ours."""
+    told = name.removesuffix(".parquet").rpartition("-")[2]
+    return int(told) if told.isascii() and told.isdigit() else -1
+
+
+def sizes(folder: Place) -> dict[str, int]:
+    """The files that are there, and how many bytes they have."""
+    if isinstance(folder, Path):
+        with os.scandir(folder) as found:
+            return {each.name: each.stat().st_size for each in found}
+    return dict(folder.sizes())
 
 
 def read(folder: Place) -> Manifest | None:

@@ -12,6 +12,8 @@ with said as (
     hit_id,
     received_at,
     site,
+    user_id,
+    visitor_before,
     person,
     event,
     coalesce(host, '') || coalesce(path, '') as page,
@@ -24,16 +26,29 @@ with said as (
       '_', 'cachebuster', 'cache_buster', 'cachebust', 'cb', 'nocache', 'ord', 'rand', 'random', 'rnd', 'z'
     ))) as others
   from hits
-)
-select page as value, event, count(*) as hits, count(*) filter (is_repeat) as repeats
-from (
+),
+-- who was there before midnight under another id is looked for under that one, too
+placed as (
+  select *, person as who, false as is_again from said
+  union all by name
+  select *, visitor_before as who, true as is_again from said where user_id is null and visitor_before is not null
+),
+compared as (
   select
+    hit_id,
     page,
     event,
-    person is not null and received_at - lag(received_at) over (
-      partition by site, person, event, page, url, title, amount, currency, referrer, others order by received_at, hit_id
-    ) <= interval 10 second as is_repeat
-  from said
+    is_again,
+    coalesce(who is not null and received_at - lag(received_at) over (
+      partition by site, who, event, page, url, title, amount, currency, referrer, others order by received_at, hit_id
+    ) <= interval 10 second, false) as is_repeat
+  from placed
 )
+select
+  page as value,
+  event,
+  count(*) filter (not is_again) as hits,
+  count(distinct hit_id) filter (is_repeat) as repeats
+from compared
 group by 1, 2
 having count(*) filter (is_repeat) > 0

@@ -43,7 +43,7 @@ function showEmpty(empty) {
 
 function showNow(now) {
   view.board?.now(now);
-  document.title = now.visitors_now ? `${now.visitors_now} now · pixelake` : "pixelake";
+  document.title = now.visitors_5 ? `${now.visitors_5} now · pixelake` : "pixelake";
 }
 
 function showStatus(status) {
@@ -141,7 +141,7 @@ async function open() {
   status.then(showStatus, (error) => view.trust?.fail(explain(error)));
   showSites();
   renew();
-  const newest = await insist(() => get("newest", { site, limit: ROWS }), failed, wanted);
+  const newest = await insist(() => get("recent", { site, limit: ROWS }), failed, wanted);
   const sums = await status.catch(() => null);
   if (!wanted()) return;
   state.cursor = newest[0]?.cursor ?? state.cursor;
@@ -163,7 +163,7 @@ function failed(error) {
 function renew() {
   const { generation, site } = state;
   const current = (show) => (answer) => generation === state.generation && show(answer);
-  get("now", { site }).then(current(showNow), current((error) => view.board?.nowFailed(error)));
+  get("now", { site }).then(current(({ rows }) => showNow(rows[0])), current((error) => view.board?.nowFailed(error)));
   ask();
   askIn(IDLE);
 }

@@ -2,11 +2,12 @@
 
 import { explain, get, isLocal } from "./api.js";
 import { h } from "./dom.js";
-import { figures } from "./figures.js";
+import { asks, figures } from "./figures.js";
 import { lines } from "./lines.js";
 import { list } from "./lists.js";
 
 const TOP = 6; // rows of a top list
+const PERIOD = "24h";
 const DRAWN = { line: lines, list };
 
 /** Draws the panels; returns a function that asks the lake for all of them, and one that shows the live figures. */
@@ -16,16 +17,16 @@ export function board(places, charts) {
   places.lines.replaceChildren(...drawn.filter(({ chart }) => chart.kind === "line").map(({ panel }) => panel));
   places.lists.replaceChildren(...drawn.filter(({ chart }) => chart.kind === "list").map(({ panel }) => panel));
   places.meaning.replaceChildren(...charts.flatMap((chart) => [h("dt", {}, chart.title), h("dd", {}, chart.help)]));
-  const asked = [...new Map(charts.map((chart) => [chart.question, chart])).values()].filter((chart) => chart.question !== "now");
-  const panel = (question) => drawn.find(({ chart }) => chart.question === question);
+  const asked = [...new Map(charts.map((chart) => [asks(chart), chart])).values()].filter((chart) => chart.question !== "now");
+  const panel = (name) => drawn.find(({ chart }) => asks(chart) === name);
 
-  function show(question, result) {
-    const own = panel(question);
+  function show(name, result) {
+    const own = panel(name);
     if (result.status === "rejected") {
       if (own) own.fail(explain(result.reason));
-      else head.fail(question, explain(result.reason));
+      else head.fail(name, explain(result.reason));
     } else if (own) own.show(result.value);
-    else head.show(question, result.value.rows[0] ?? {});
+    else head.show(name, result.value.rows[0] ?? {});
   }
 
   return {
@@ -33,9 +34,9 @@ export function board(places, charts) {
     nowFailed: (error) => head.fail("now", explain(error)),
     /** Asks; shows what comes if it is still `wanted`. Returns the first error that is not one panel's own, if any. */
     async ask(site, wanted) {
-      const answers = await Promise.allSettled(asked.map(({ question, kind }) => get(question, { site, limit: kind === "list" ? TOP : null })));
+      const answers = await Promise.allSettled(asked.map(({ question, kind, people }) => get(question, { site, period: PERIOD, people: people ? null : "false", limit: kind === "list" ? TOP : null })));
       if (!wanted()) return null;
-      answers.forEach((result, place) => show(asked[place].question, result));
+      answers.forEach((result, place) => show(asks(asked[place]), result));
       return answers.map(({ reason }) => reason).find((reason) => reason && !isLocal(reason)) ?? null;
     },
   };

@@ -3,9 +3,13 @@
 import { h, say, setText } from "./dom.js";
 import { compact, count, share } from "./format.js";
 
-/** Draws the figures; returns a function that shows the answer to a question, and one that says why there is none. */
+/** What a chart asks, as a name: the same for those that share an answer. */
+export const asks = ({ question, people }) => (people ? question : `${question} of all`);
+
+/** Draws the figures; returns a function that shows the answer to what is asked, and one that says why there is none. */
 export function figures(list, failed, charts) {
   const troubles = new Map();
+  const rows = new Map();
   const drawn = charts.map((chart) => ({ chart, value: h("dd", { id: `figure-${chart.name}` }, "–") }));
   list.replaceChildren(
     ...drawn.map(({ chart, value }) =>
@@ -13,21 +17,34 @@ export function figures(list, failed, charts) {
     ),
   );
 
-  function trouble(question, text) {
-    if (text == null) troubles.delete(question);
-    else troubles.set(question, text);
+  function trouble(name, text) {
+    if (text == null) troubles.delete(name);
+    else troubles.set(name, text);
     say(failed, troubles.size ? [...new Set(troubles.values())].join(" ") : null);
   }
 
+  /** The share of all hits that people's are not: of two answers, as soon as both are there. */
+  function showRest(chart, value) {
+    const all = rows.get(asks(chart))?.hits;
+    const people = rows.get(asks({ ...chart, people: true }))?.hits;
+    if (all == null || people == null) return;
+    const rest = Math.max(0, all - people);
+    setText(value, share(rest, all));
+    value.title = `${count(rest)} of ${count(all)}`;
+  }
+
+  function showOne(chart, value) {
+    const number = rows.get(asks(chart))?.[chart.column];
+    if (number == null) return;
+    setText(value, compact(number));
+    value.title = count(number);
+  }
+
   return {
-    show(question, row) {
-      trouble(question, null);
-      for (const { chart, value } of drawn) {
-        const number = row[chart.name];
-        if (chart.question !== question || number == null) continue;
-        setText(value, chart.kind === "share" ? share(number, row.hits) : compact(number));
-        value.title = chart.kind === "share" ? `${count(number)} of ${count(row.hits)}` : count(number);
-      }
+    show(name, row) {
+      trouble(name, null);
+      rows.set(name, row);
+      for (const { chart, value } of drawn) (chart.kind === "rest" ? showRest : showOne)(chart, value);
     },
     fail: trouble,
   };

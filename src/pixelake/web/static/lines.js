@@ -5,8 +5,8 @@ import { count, dayAndHour, hourTime } from "./format.js";
 
 const HEIGHT = 176;
 const SERIES = [
-  { name: "visitors", label: "Visitors", colour: "--visitors", align: -1 },
-  { name: "views", label: "Page views", colour: "--views", align: 1 },
+  { name: "visitors", column: "daily_visitors", label: "Visitors", colour: "--visitors", align: -1 },
+  { name: "views", column: "views", label: "Page views", colour: "--views", align: 1 },
 ];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -63,13 +63,13 @@ export function lines(chart) {
     const row = rows[u.cursor.idx];
     tooltip.hidden = u.cursor.left < 0 || !row;
     if (tooltip.hidden) return;
-    tooltip.replaceChildren(h("b", {}, dayAndHour(new Date(row.bucket))), ...SERIES.map((s) => h("span", { class: `key key-${s.name}` }, `${s.label} `, h("i", {}, count(row[s.name])))));
+    tooltip.replaceChildren(h("b", {}, dayAndHour(new Date(row.bucket))), ...SERIES.map((s) => h("span", { class: `key key-${s.name}` }, `${s.label} `, h("i", {}, count(row[s.column] ?? 0)))));
     const left = u.valToPos(u.data[0][u.cursor.idx], "x") + u.over.offsetLeft;
     tooltip.style.left = `${Math.min(Math.max(left - tooltip.offsetWidth / 2, 0), area.clientWidth - tooltip.offsetWidth)}px`;
   }
 
   function columns() {
-    return [rows.map((row) => Date.parse(row.bucket) / 1000), ...SERIES.map((s) => rows.map((row) => row[s.name]))];
+    return [rows.map((row) => Date.parse(row.bucket) / 1000), ...SERIES.map((s) => rows.map((row) => row[s.column]))];
   }
 
   /** Without its library the chart is its table, in sight of all. */
@@ -87,7 +87,7 @@ export function lines(chart) {
   }
 
   function speak() {
-    const cells = rows.map((row) => [dayAndHour(new Date(row.bucket)), ...SERIES.map((s) => count(row[s.name]))]);
+    const cells = rows.map((row) => [dayAndHour(new Date(row.bucket)), ...SERIES.map((s) => count(row[s.column] ?? 0))]);
     body.replaceChildren(...cells.map((line) => h("tr", {}, ...line.map((text) => h("td", {}, text)))));
   }
 

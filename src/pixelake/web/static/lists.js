@@ -17,11 +17,11 @@ export function list(chart) {
   );
 
   function item(row, most) {
-    const name = row.value == null ? h("span", { class: "outside quiet" }, "not told") : outside("span", row.value);
+    const name = row.value == null ? h("span", { class: "outside quiet" }, chart.nothing || "not told") : outside("span", row.value);
     name.title = clean(row.value ?? "", 1000);
     const bar = h("span", { class: "bar", "aria-hidden": "true" });
-    bar.style.width = `${(100 * row[chart.unit]) / most}%`;
-    return h("li", {}, bar, name, h("b", { title: `${count(row.views)} views, ${count(row.visitors)} visitors` }, compact(row[chart.unit])));
+    bar.style.width = `${(100 * row[chart.column]) / most}%`;
+    return h("li", {}, bar, name, h("b", { title: `${count(row.views)} views, ${count(row.daily_visitors)} visitors` }, compact(row[chart.column])));
   }
 
   return {
@@ -29,7 +29,7 @@ export function list(chart) {
     fail: failed.say,
     show({ rows }) {
       failed.say(null);
-      const most = Math.max(1, ...rows.map((row) => row[chart.unit]));
+      const most = Math.max(1, ...rows.map((row) => row[chart.column]));
       items.replaceChildren(...rows.map((row) => item(row, most)));
       panel.classList.toggle("is-empty", rows.length === 0);
     },

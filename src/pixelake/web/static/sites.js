@@ -29,7 +29,7 @@ export function sites({ select, find, query, found }, pick) {
   }
 
   async function load(chosen) {
-    const { names, total } = await get("sites");
+    const { names, total } = await get("site-names");
     more = total > names.length;
     find.hidden = !more;
     query.placeholder = `Find one of ${total.toLocaleString()} sites`;
@@ -38,7 +38,7 @@ export function sites({ select, find, query, found }, pick) {
 
   async function search() {
     const text = query.value;
-    const { names } = text ? await get("sites", { search: text, limit: FOUND }) : { names: [] };
+    const { names } = text ? await get("site-names", { search: text, limit: FOUND }) : { names: [] };
     if (text !== query.value) return;
     const buttons = names.map((name) => h("li", {}, outside("button", name, { type: "button", title: clean(name, 1000), onclick: () => choose(name) })));
     found.replaceChildren(...(names.length ? buttons : [h("li", { class: "quiet" }, "No site has this in its name.")]));

@@ -1,0 +1,183 @@
+"""Counts a day, and joins the days of a month: the files of roll-ups are made here."""
+
+import contextlib
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, timedelta
+from pathlib import Path
+from typing import IO, Final
+
+import duckdb
+
+from pixelake.errors import LakeUnavailable
+from pixelake.warehouse import durable
+from pixelake.warehouse.clocks import Clocks
+from pixelake.warehouse.delta_log import EVENTS_FOLDER
+from pixelake.warehouse.pieces import BUCKET, bucket_sql
+from pixelake.warehouse.place import Place
+from pixelake.warehouse.rollup import manifest
+from pixelake.warehouse.rollup.definition import Counted, counted, keys, sums
+from pixelake.warehouse.rollup.manifest import Day
+from pixelake.warehouse.snapshot import Snapshot, literal
+from pixelake.warehouse.spill import Spill
+from pixelake.warehouse.trail import NEEDED, Scope, kept, relations, trail
+from pixelake.warehouse.zones import DAY, STEPS, Clock
+
+TRAIL_ORDER: Final = "site, person nulls first, visit, received_at"
+TRAIL_GROUP: Final = 122_880
+"""How the events of a trail lie in its file, and how many together."""
+CUBE_ORDER: Final = "question, grain, site, value, bucket"
+CUBE_GROUP: Final = 8_192
+"""The same of the sums: a question reads its own alone."""
+
+
+@contextlib.contextmanager
+def database(lake: Place, memory: str, spill: Spill) -> Iterator[duckdb.DuckDBPyConnection]:
+    """What counts.
+
+    Raises:
+        LakeUnavailable: it cannot read the lake, or has neither memory nor disk for it.
+    """
+    options = {
+        "memory_limit": memory,
+        "threads": 1,
+        "temp_directory": str(spill.place),
+        "max_temp_directory_size": f"{spill.most}B",
+        "TimeZone": "UTC",
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    try:
+        with duckdb.connect() as opened:
+            if not isinstance(lake, Path):
+                opened.register_filesystem(lake.filesystem)
+            for name, value in options.items():
+                opened.execute(f"set global {name} = {literal(value)}")
+            yield opened
+    except duckdb.Error as error:
+        raise LakeUnavailable(f"cannot make roll-ups: {str(error).splitlines()[0]}", "look at the disk") from None
+
+
+class Counting:
+    """Makes files in the folder of the roll-ups.
+
+    Args:
+        opened: see `database`.
+        folder: where the files go.
+        spill: the folder in which they are made before.
+        clocks: of the sites.
+        standing: the lake.
+    """
+
+    def __init__(
+        self, opened: duckdb.DuckDBPyConnection, folder: Place, spill: Spill, clocks: Clocks, standing: Snapshot
+    ) -> None:
+        self._database, self._folder, self._spill = opened, folder, spill.place.parent
+        self._clocks, self._standing = clocks, standing
+
+    def day(self, clock: Clock, sites: str, day: date) -> Day:
+        """The files of a local day; of empty names if nothing happened on it.
+
+        Args:
+            clock: of these sites.
+            sites: SQL that is true of them.
+            day: which.
+        """
+        scope = Scope(clock, sites, day, day)
+        first, last = (moment.astimezone(UTC).date() for moment in scope.window)
+        if not self._standing.has_files(EVENTS_FOLDER, first, last):
+            return Day("", "")
+        try:
+            if not self._read(scope, first, last):
+                return Day("", "")
+            self._database.execute(f"create or replace temp table cube ({_declared()})")
+            for each in counted():
+                self._add(each, scope)
+            events = f"select * from (with whole as (from trail) {kept(NEEDED)}) order by {TRAIL_ORDER}"  # noqa: S608
+            return Day(
+                self._write(events, f"day-{day}.trail", TRAIL_GROUP),
+                self._write(f"from cube order by {CUBE_ORDER}", f"day-{day}.cube", CUBE_GROUP),
+            )
+        finally:
+            for name in ("everything", "hits"):
+                self._database.execute(f"drop view if exists {name}")
+            for name in ("visits", "trail", "cube"):
+                self._database.execute(f"drop table if exists {name}")
+
+    def _read(self, scope: Scope, first: date, last: date) -> int:
+        """Make the relations that questions read; return how many rows there are."""
+        events = self._standing.relation(EVENTS_FOLDER, first, last)
+        whole = trail(scope, self._standing.columns)
+        sql = f"with events as ({events}), whole as ({whole}) select *, user_id is not null as identified from whole"  # noqa: S608
+        self._database.execute(f"create or replace temp table trail as {sql}", self._clocks.values(scope.sites))
+        for name, sql in relations(scope.start, scope.end, "true", visits=True).items():
+            kind = "table" if name == "visits" else "view"
+            self._database.execute(f"create or replace temp {kind} {name} as {sql}")
+        return int((self._database.execute("select count(*) from trail").fetchone() or (0,))[0])
+
+    def _add(self, each: Counted, scope: Scope) -> None:
+        """Count for one question."""
+
+        def bucket(column: str) -> str:
+            if not each.grain:
+                return "null::timestamptz"
+            return bucket_sql(scope.clock, scope.start - DAY, scope.end + DAY, STEPS[each.grain], column)
+
+        sql = BUCKET.sub(lambda found: bucket(found[1]), each.question.partial)
+        named = f"'{each.question.name}' as question, '{each.grain}' as grain"
+        self._database.execute(f"insert into cube by name select *, {named} from ({sql})")  # noqa: S608
+
+    def month(self, first: date, names: Sequence[str]) -> str:
+        """The file of a month, of the files of its days; an empty name if there are none."""
+        if not names:
+            return ""
+        paths = [str(self._folder / name) for name in names]
+        by = [name for name in keys() if name != "local_day"]
+        series = ", ".join(f"'{each.question.name}'" for each in counted() if each.question.kind == "series")
+        added = ", ".join(f'{how}("{name}")::{kind} as "{name}"' for name, (how, kind) in sums().items())
+        day = f"if(question in ({series}), local_day, date '{first}')"
+        sql = (
+            f"select {', '.join(_named(by))}, {day} as local_day, {added} from read_parquet({literal(paths)})"  # noqa: S608
+            f" group by all order by {CUBE_ORDER}"
+        )
+        return self._write(sql, f"month-{first}.cube", CUBE_GROUP)
+
+    def _write(self, sql: str, kind: str, rows: int) -> str:
+        """Make a file of an answer, durably; its name."""
+        path = self._spill / f"{uuid.uuid4().hex}.parquet"
+        options = f"format parquet, compression zstd, row_group_size {rows}"
+        try:
+            self._database.execute(f"copy ({sql}) to {literal(str(path))} ({options})")
+            name = manifest.file_name(kind, path.stat().st_size)
+
+            def fill(file: IO[bytes]) -> None:
+                with path.open("rb") as source:
+                    shutil.copyfileobj(source, file)
+
+            make_folder(self._folder)
+            durable.write(self._folder / name, fill)
+            return name
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def make_folder(folder: Place) -> None:
+    """Make the folder of the roll-ups in that of the lake, durably."""
+    if isinstance(folder, Path):
+        durable.make_folder(folder, folder.parent.parent)
+
+
+def days_of(first: date) -> Iterable[date]:
+    """The days of a month, by its first."""
+    days = (first + timedelta(days=number) for number in range(31))
+    return [day for day in days if day.month == first.month]
+
+
+def _declared() -> str:
+    kinds = keys() | {name: kind for name, (_, kind) in sums().items()}
+    return ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
+
+
+def _named(names: Iterable[str]) -> list[str]:
+    return [f'"{name}"' for name in names]
