@@ -109,14 +109,26 @@ class House(NamedTuple):
 
 @dataclass
 class Found:
-    """What came of it: the run of the generator, memory in bytes, and what was counted."""
+    """What came of it.
+
+    Attributes:
+        run: of the generator.
+        tally: what happened beside it.
+        anonymous: bytes that could be neither dropped nor written back, at most.
+        most: bytes of each process at most.
+        commits: see `_commits`.
+        ended: what the supervisor said of processes that ended without being asked.
+        killed: processes that the kernel has killed.
+        written: bytes.
+        proof: that each answer is in the stream.
+    """
 
     run: Run
     tally: Tally
     anonymous: int
     most: dict[str, int]
     commits: str
-    restarts: int
+    ended: list[str]
     killed: int
     written: int
     proof: str
@@ -124,8 +136,8 @@ class Found:
     @property
     def verdict(self) -> str | None:
         """Why the benchmark fails, if it does."""
-        if self.killed or self.restarts:
-            return f"{self.killed} processes were killed for want of memory, {self.restarts} were started again"
+        if self.killed or self.ended:
+            return f"{self.killed} processes were killed for want of memory, {len(self.ended)} were started again"
         return None
 
 
@@ -239,7 +251,7 @@ def _load(house: House, options: argparse.Namespace) -> Found:
         anonymous=anonymous,
         most=most,
         commits=_commits(server.folder),
-        restarts=(server.folder / "err").read_text().count('"process ended"'),
+        ended=[line for line in (server.folder / "err").read_text().splitlines() if '"process ended"' in line],
         killed=house.group.killed,
         written=sum(written(process) - at for process, at in before.items() if _lives(process)),
         proof=roll.check(server.folder / "data"),
@@ -294,7 +306,7 @@ def _report(options: argparse.Namespace, house: House, found: Found) -> None:
         ["the generator itself was late, p99, max (ms)", f"{run['late_p99']:.1f}, {run['late_max']:.1f}"],
         ["99 of 100 commits took at most (ms)", found.commits],
         ["answers", json.dumps(run["answers"])],
-        ["killed for want of memory; restarts", f"{found.killed}; {found.restarts}"],
+        ["killed for want of memory; restarts", f"{found.killed}; {len(found.ended)}"],
         ["memory at most, with page cache", f"{house.group.peak / 1e6:.0f} MB"],
         ["of it not to be dropped", f"{found.anonymous / 1e6:.0f} MB"],
         ["written by serve", f"{found.written / max(1, run['sent']):,.0f} B a hit"],
@@ -304,7 +316,7 @@ def _report(options: argparse.Namespace, house: House, found: Found) -> None:
         rows.append([name, f"{counts}, {tally.seconds[name]:.1f} s at most"])
     table(f"{options.rate:g} hits/s for {options.minutes:g} minutes in {where}", ["", ""], rows)
     print(f"\n{found.proof}.", flush=True)
-    for name, text in sorted(tally.messages.items()):
+    for name, text in [*sorted(tally.messages.items()), *(("ended", line) for line in found.ended)]:
         print(f"- {name}: {text}")
 
 

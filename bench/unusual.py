@@ -24,7 +24,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pixelake.warehouse.unusual_hours import BOUND, LEAST_WEEKS, WEEK, departures, usual
+from pixelake.warehouse.unusual_departures import BOUND, LEAST_WEEKS, departures
+from pixelake.warehouse.unusual_hours import WEEK, usual
 from tests.unusual.generator import Planted, Year, year
 
 STRIKING = 3.0
@@ -183,7 +184,7 @@ def load(folder: Path) -> Iterator[Series]:
 
 
 def judged(series: Series) -> list[tuple[float, int]]:
-    """The series by the hour, as the question judges counts: by how much each departure departs, and the record that told.
+    """The series by the hour, as the question judges counts: how far each departs, and the record that told.
 
     A value that is no count is taken as a thousand hits where it is at its median, so that chance plays no part.
     """
@@ -194,7 +195,7 @@ def judged(series: Series) -> list[tuple[float, int]]:
     told = usual(counts, slots)
     return [
         (abs(each.score) / BOUND, last_of[_known(told, each, counts)])
-        for each in departures(told, 0)
+        for each in departures(told, 0, least=1)
         if last_of[each.first] is not None
     ]
 
@@ -203,7 +204,7 @@ def _known(told: Any, each: Any, counts: Sequence[float]) -> int:
     """The hour at whose end the departure could first have been told: with what came before that hour, and no more."""
     for end in range(each.first, each.last + 1):
         cut = type(told)(counts[: end + 1], told.expected, told.spread, told.weeks, told.scale)
-        if departures(cut, max(0, each.first - 1)):
+        if departures(cut, max(0, each.first - 1), least=1):
             return end
     return int(each.last)
 
@@ -226,8 +227,10 @@ def hourly(series: Series) -> tuple[list[float], list[int], datetime]:
 def nab(folder: Path) -> None:
     """Print the scores."""
     by_folder: dict[str, list[tuple[float, int]]] = {}
+    told: list[tuple[Series, list[tuple[float, int]]]] = []
     for series in load(folder):
         alarms = judged(series)
+        told.append((series, alarms))
         raw = score(series, [at for _, at in alarms])
         group = series.name.split("/")[0]
         by_folder.setdefault(group, []).append((raw, len(series.windows)))
@@ -240,6 +243,12 @@ def nab(folder: Path) -> None:
         print(f"{group:30} {normal(raw, windows):7.1f}" if windows else f"{group:30} raw {raw:.2f}")
     all_ = [each for scores in by_folder.values() for each in scores]
     print(f"{'all, profile standard':30} {normal(sum(raw for raw, _ in all_), sum(n for _, n in all_)):7.1f}")
+    windows = sum(n for _, n in all_)
+    best = max(
+        (sum(score(one, [at for by, at in alarms if by >= bound]) for one, alarms in told), bound)
+        for bound in (1 + step / 20 for step in range(100))
+    )
+    print(f"{'the same, bound chosen by score':30} {normal(best[0], windows):7.1f} at {best[1] * BOUND:.1f} spreads")
 
 
 def main() -> None:

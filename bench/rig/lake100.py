@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pixelake.clock import SYSTEM
-from pixelake.event import FIELDS
 from pixelake.warehouse import layout
 from pixelake.warehouse.base import EVENTS, REJECTS
 from pixelake.warehouse.delta import Change, DeltaWriter
@@ -88,6 +88,7 @@ _CAMPAIGNS: Final = tuple(f"campaign-{number:02}" for number in range(40))
 _HOSTS: Final = ("google.com", "bing.com", "duckduckgo.com", "facebook.com", "reddit.com", "news.ycombinator.com")
 _REFERRERS: Final = (*_HOSTS, *(f"blog-{number:03}.example" for number in range(294)))
 
+_ENGINE: Final = "AppleWebKit/537.36 (KHTML, like Gecko)"
 _U: Final = "((hash(({0}) * 64 + {1}) >> 11) / 9007199254740992.0)"
 """A number from 0 to 1, by a number and another one that tells what for."""
 
@@ -123,7 +124,7 @@ class _Names:
             "host": self.sites,
             "path": paths,
             "title": [f"Page {page} of a site" for page in range(PAGES)],
-            "url": [f"https://{site}{paths[page]}" for site, pages in zip(self.sites, self.pages, strict=True) for page in range(pages)],
+            "url": [f"https://{site}{path}" for at, site in enumerate(self.sites) for path in paths[: self.pages[at]]],
             "country": _COUNTRIES,
             "region": [f"{country}-{number}" for country in _COUNTRIES for number in range(6)],
             "city": [f"City {number} of {country}" for country in _COUNTRIES for number in range(25)],
@@ -136,7 +137,7 @@ class _Names:
             "device": _DEVICES,
             "screen": _SCREENS,
             "user_agent": [
-                f"Mozilla/5.0 ({system}; {device}) AppleWebKit/537.36 (KHTML, like Gecko) {browser}/{120 + number}.0.0.0"
+                f"Mozilla/5.0 ({system}; {device}) {_ENGINE} {browser}/{120 + number}.0.0.0"
                 for browser in _BROWSERS for system in _SYSTEMS for device in _DEVICES for number in range(25)
             ],
             "channel": _CHANNELS,
@@ -186,8 +187,8 @@ visits as materialized (
     cast({_u("who", 27)} * 8 as integer) % 8 as os_version,
     case when {_u("who", 28)} < 0.52 then 0 when {_u("who", 28)} < 0.95 then 1 else 2 end as device,
     {_zipf("who", 29, str(len(_SCREENS)))} as screen,
-    case when o < 0.35 then 0 when o < 0.65 then 1 when o < 0.78 then 2 when o < 0.9 then 3 when o < 0.95 then 4 else 5 end
-      as channel,
+    case when o < 0.35 then 0 when o < 0.65 then 1 when o < 0.78 then 2 when o < 0.9 then 3 when o < 0.95 then 4
+      else 5 end as channel,
     {_zipf("v", 31, "294")} as other,
     {_zipf("v", 32, "4")} as source, {_zipf("v", 33, str(len(_CAMPAIGNS)))} as campaign
   from base
@@ -265,22 +266,17 @@ def _decoded(coded: pa.Table, names: _Names, schema: pa.Schema) -> pa.Table:
     count = coded.num_rows
     columns = {name: coded[name] for name in coded.column_names}
     columns["referrer"] = columns["referrer_host"]
-    columns["currency"] = None
     for name, texts in names.arrays.items():
         codes = columns[name].combine_chunks().cast(pa.int32())
         array = pa.DictionaryArray.from_arrays(codes, texts)
         if len(texts) * 8 > count:  # a dictionary with what is not there would take more than the rows
             array = array.cast(pa.string()).dictionary_encode()
         columns[name] = array
-    currency = pa.array(["EUR"]).dictionary_encode()
-    zeros = pa.array([0] * 1, pa.int32())
-    columns["currency"] = pa.DictionaryArray.from_arrays(
-        pa.compute.if_else(columns["value"].is_valid().combine_chunks(), zeros[0], pa.scalar(None, pa.int32())),
-        currency.dictionary,
-    )
+    paid: Any = columns["value"].is_valid().combine_chunks()
+    columns["currency"] = pc.if_else(paid, "EUR", pa.scalar(None, pa.string())).dictionary_encode()
     constant = {"partition": PARTITION, "source": "http", "dialect": "native", "method": "GET"}
     for name, text in constant.items():
-        columns[name] = pa.DictionaryArray.from_arrays(pa.repeat(zeros[0], count), pa.array([text]))
+        columns[name] = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), count), pa.array([text]))
     wanted = layout.with_dictionaries(schema)
     false = {"duplicate": False, "signed": False, "dnt": False, "gpc": False}
     for name, value in false.items():
@@ -301,6 +297,3 @@ def _add(table: DeltaWriter, rows: pa.Table, day: date) -> Any:
 
     values = {"year": f"{day:%Y}", "month": f"{day:%m}", "day": f"{day:%d}"}
     return table.add_file(values, f"{PREFIX}{day:%Y%m%d}", fill, extent)
-
-
-assert set(layout.FOLDERS) <= {field.name for field in FIELDS}

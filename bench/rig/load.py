@@ -97,6 +97,8 @@ def _measured(server: Server, command: list[str]) -> tuple[str, Reading]:
     own, before = _children_cpu(), Reading.of(server.processes)
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     used = Reading.of(server.processes).since(before)
+    if ended := sorted(before.each.keys() - used.each.keys()):
+        print(f"{server.name}: processes {ended} ended meanwhile; the figures are of the others", file=sys.stderr)
     if result.returncode:
         sys.exit(f"{command[0]} failed against {server.name}:\n{result.stdout}{result.stderr}")
     return result.stdout, used._replace(busy=used.busy - (_children_cpu() - own))

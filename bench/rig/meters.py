@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -21,31 +22,36 @@ class Reading(NamedTuple):
         written: bytes that the processes caused to be written to disks (``write_bytes`` of ``/proc/PID/io``). A page
             of a file counts each time it turns dirty; the file system's own journal does not count.
         resident: bytes of memory the processes hold (``VmRSS``).
+        each: of each process that lives, its own cpu, written and resident.
     """
 
     cpu: float
     busy: float
     written: int
     resident: int
+    each: Mapping[int, tuple[float, int, int]]
 
     @classmethod
     def of(cls, processes: Sequence[int]) -> Self:
-        """As it is now."""
-        return cls(
-            sum(map(cpu, processes)),
-            busy(),
-            sum(map(written, processes)),
-            sum(map(resident, processes)),
-        )
+        """As it is now, of those that live."""
+        each = {}
+        for process in processes:
+            with suppress(OSError):  # it has ended
+                each[process] = cpu(process), written(process), resident(process)
+        return cls(*_summed(each), each)
 
     def since(self, before: Self) -> "Reading":
-        """What was added since then."""
+        """What was added since then, by the processes that have lived all the time."""
+        known = {process: found for process, found in before.each.items() if process in self.each}
+        then = _summed(known)
         return Reading(
-            self.cpu - before.cpu,
-            self.busy - before.busy,
-            self.written - before.written,
-            self.resident - before.resident,
+            self.cpu - then[0], self.busy - before.busy, self.written - then[2], self.resident - then[3], self.each
         )
+
+
+def _summed(each: Mapping[int, tuple[float, int, int]]) -> tuple[float, float, int, int]:
+    found = each.values()
+    return sum(one[0] for one in found), busy(), sum(one[1] for one in found), sum(one[2] for one in found)
 
 
 def cpu(process: int) -> float:

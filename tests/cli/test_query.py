@@ -22,7 +22,8 @@ from pixelake.warehouse.rows import rows_of
 from tests.operate.importing import log_line
 from tests.warehouse.outcomes import event, outcome
 
-DAYS = ["--from", "2026-09-29", "--to", "2026-10-03"]
+DAYS = ["--from", "2026-09-30", "--to", "2026-10-04"]
+Raw = Callable[[Sequence[str]], bytes]
 Told = Callable[[Sequence[str]], str]
 
 
@@ -38,15 +39,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def told(data: Path, capfd: pytest.CaptureFixture[str]) -> Told:
-    """What a question prints."""
+def raw(data: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Raw:
+    """What a question prints, byte by byte."""
 
-    def ask(arguments: Sequence[str]) -> str:
+    def ask(arguments: Sequence[str]) -> bytes:
         assert run(["query", *arguments, "--data", str(data)]) == 0
-        return capfd.readouterr().out
+        return capfdbinary.readouterr().out
 
-    capfd.readouterr()
+    capfdbinary.readouterr()
     return ask
+
+
+@pytest.fixture
+def told(raw: Raw) -> Told:
+    """What a question prints."""
+    return lambda arguments: raw(arguments).decode()
 
 
 def test_without_a_question_all_are_listed(told: Told) -> None:
@@ -56,21 +63,19 @@ def test_without_a_question_all_are_listed(told: Told) -> None:
     assert all(row["answers"] for row in rows)
 
 
-def test_the_same_rows_in_each_format(told: Told, data: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_the_same_rows_in_each_format(told: Told, raw: Raw, data: Path) -> None:
     """They are those that the question has, whoever asks."""
     ask = ["series", *DAYS, "--interval", "day", "--site", "shop.example"]
     rows = json.loads(told([*ask, "--format", "json"]))
     assert [row["hits"] for row in rows] == [0, 2, 2, 0]
     assert [row["hits"] for row in csv.DictReader(io.StringIO(told([*ask, "--format", "csv"])))] == list("0220")
     assert told(ask).count("\n") == 6
-    capfdbinary.readouterr()
-    assert run(["query", *ask, "--format", "parquet", "--data", str(data)]) == 0
-    table = pq.read_table(io.BytesIO(capfdbinary.readouterr().out))
+    table = pq.read_table(io.BytesIO(raw([*ask, "--format", "parquet"])))
     assert [row["views"] for row in table.to_pylist()] == [row["views"] for row in rows]
     settings = load({"data": str(data)}, {})
     shared = asking.Look(settings)
     with build.asked_lake(settings) as lake:
-        start = datetime(2026, 9, 29, tzinfo=UTC)
+        start = datetime(2026, 9, 30, tzinfo=UTC)
         made = asking.questions(lake, asking.wall_clocks(settings, shared), shared)
         answer = made.ask(Ask("series", start, start + timedelta(days=4), "shop.example", interval="day"))
     assert [row["visits"] for row in rows_of(answer.table)] == [row["visits"] for row in rows]
@@ -90,7 +95,9 @@ def test_notes_are_told_beside_the_rows(data: Path, capfd: pytest.CaptureFixture
 
 def test_filters_and_options(told: Told) -> None:
     """Filters choose events; an option of the question's own is a flag, or a name with a value."""
-    rows = told(["newest", *DAYS, "--filter", "site is shop.example", "--filter", "path is /nowhere", "--format", "json"])
+    rows = told(
+        ["newest", *DAYS, "--filter", "site is shop.example", "--filter", "path is /nowhere", "--format", "json"]
+    )
     assert json.loads(rows) == []
     by = [["--by", "utm_source"], ["--option", "by=utm_source"]]
     assert [json.loads(told(["campaigns", *DAYS, *each, "--format", "json"])) for each in by] == [[], []]
@@ -98,7 +105,9 @@ def test_filters_and_options(told: Told) -> None:
 
 def test_beside_the_period_before(told: Told) -> None:
     """`--compare` puts it beside."""
-    (row,) = json.loads(told(["overview", "--from", "2026-10-01", "--to", "2026-10-02", "--compare", "--format", "json"]))
+    (row,) = json.loads(
+        told(["overview", "--from", "2026-10-02", "--to", "2026-10-03", "--compare", "--format", "json"])
+    )
     assert (row["hits"], row["before_hits"], row["change_hits"]) == (2, 2, 0)
 
 
@@ -117,7 +126,9 @@ def test_now(told: Told, data: Path) -> None:
     settings = load({"data": str(data)}, {})
     store = build.live_store(settings)
     assert isinstance(store, LiveStore)
-    rows = [event("x", n, received_at=just - (n == 3) * timedelta(minutes=15), visitor_id=f"v{n % 2}") for n in (1, 2, 3)]
+    rows = [
+        event("x", n, received_at=just - (n == 3) * timedelta(minutes=15), visitor_id=f"v{n % 2}") for n in (1, 2, 3)
+    ]
     store.write(outcome(rows))
     (row,) = json.loads(told(["now", "--format", "json"]))
     assert row == {"visitors_5": 2, "hits_5": 2, "visitors_30": 2, "hits_30": 3}

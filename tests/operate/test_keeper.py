@@ -62,7 +62,7 @@ def test_heavy_tasks_run_apart_at_the_second_look(house: House, clock: FakeClock
     assert list(house.registry.tasks()) == ["salts"]
     keeps.look(stop)
     assert runs == [1]
-    assert list(house.registry.tasks()) == ["compact", "retain", "salts", "vacuum"]
+    assert list(house.registry.tasks()) == ["compact", "retain", "rollup", "salts", "vacuum"]
     assert house.registry.tasks()["retain"].done == "nothing to do"
     log = DeltaLog(house.place / "events")
     log.refresh()

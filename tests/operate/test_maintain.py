@@ -74,16 +74,16 @@ def test_slow_tasks_do_not_hold_others() -> None:
 
 def test_a_task_is_due_when_its_time_has_come(house: House, clock: FakeClock) -> None:
     """Each by its own rhythm, counted from its begin; and if the clock went back."""
-    assert names(house) == ["salts", "retain", "compact", "vacuum"]
+    assert names(house) == ["salts", "retain", "compact", "rollup", "vacuum"]
     run(house, due(house))
     assert names(house) == []
     clock.advance(300)
-    assert names(house) == ["compact"]
+    assert names(house) == ["compact", "rollup"]
     clock.advance(3_300)
-    assert names(house) == ["salts", "retain", "compact", "vacuum"]
+    assert names(house) == ["salts", "retain", "compact", "rollup", "vacuum"]
     run(house, due(house))
     clock.microseconds -= 7_200 * SECOND
-    assert names(house) == ["salts", "retain", "compact", "vacuum"]
+    assert names(house) == ["salts", "retain", "compact", "rollup", "vacuum"]
 
 
 def test_all_of_them_leave_a_whole_lake(house: House, clock: FakeClock) -> None:
@@ -211,6 +211,8 @@ def test_by_hand(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["files_before"] == 2
     assert command(["maintain", "vacuum", "--json", *at]) == 0
     assert json.loads(capsys.readouterr().out)["events"]["files"] == 0
+    assert command(["maintain", "rollup", *at]) == 0
+    capsys.readouterr()
     assert command(["maintain", *at]) == 0
     assert capsys.readouterr().out == "salts    no salt is due (0.0 s)\n"
     assert command(["maintain", *at]) == 0
@@ -250,3 +252,37 @@ def test_ages_are_shown_and_checked(data: Path, capsys: pytest.CaptureFixture[st
     for days in ("-1", "nan", "36501", "1e3", "never", ""):
         assert command(["sites", "retention", "shop", *at, "--", days]) == 2
     assert command(["sites", "retention", "a/b", "3", *at]) == 2
+
+
+def test_days_that_are_over_are_counted(house: House, clock: FakeClock) -> None:
+    """Wanted once one is, and when one has changed; nothing to do is told so."""
+    assert not TASKS["rollup"].is_wanted(house)
+    clock.advance(86_400)
+    assert TASKS["rollup"].is_wanted(house)
+    heard: list[tuple[int, int]] = []
+    done = run(house, [TASKS["rollup"]], lambda done, total: heard.append((done, total)))[0]
+    assert (done.text, done.error) == ("1 days counted and 0 months joined", "")
+    assert heard == [(1, 1)]
+    assert not TASKS["rollup"].is_wanted(house)
+    assert run(house, [TASKS["rollup"]])[0].text == "each day that is over is counted"
+    house.lake().write(outcome([event("p", 10)]))
+    assert TASKS["rollup"].is_wanted(house)
+    assert run(house, [TASKS["rollup"]])[0].figures == {"days": 1, "months": 0, "dropped": 1, "waiting": 0}
+    assert run(house, [maintain.BY_HAND["rebuild"]])[0].figures["days"] == 1
+
+
+def test_roll_ups_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What lacks; or everything, anew. As text or JSON."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    at = ["--data", str(folder)]
+    assert command(["sites", "add", "shop", *at]) == 0
+    Lake(folder / "lake").write(outcome([event("p", position) for position in (1, 2)]))
+    capsys.readouterr()
+    assert command(["maintain", "rollup", "--json", *at]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["days"] > 0
+    assert command(["maintain", "rollup", *at]) == 0
+    assert capsys.readouterr().out == "each day that is over is counted\n"
+    assert command(["maintain", "rollup", "--rebuild", "--json", *at]) == 0
+    assert json.loads(capsys.readouterr().out)["days"] == first["days"]

@@ -39,8 +39,8 @@ SETTINGS = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 COLUMNS = filters.filterable({field.name: field.type for field in model.FIELDS})
-EXAMPLES = 20
-AFTER = 5
+EXAMPLES = 12
+AFTER = 3
 """Questions of each lake, and of one after each thing that happens to it."""
 WORLDS = {
     "march": (("zurich", "moved", "kathmandu"), date(2026, 3, 28), 5),

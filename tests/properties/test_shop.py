@@ -29,7 +29,7 @@ PASSES: dict[str, Callable[[Act], bool]] = {
     "path is": lambda act: act.path is None,
     "event not in signup, purchase": lambda act: act.event not in {"signup", "purchase"},
 }
-FEW = settings(max_examples=15, deadline=None)
+FEW = settings(max_examples=12, deadline=None)
 
 
 @contextmanager

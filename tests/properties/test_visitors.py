@@ -25,10 +25,10 @@ from pixelake.testing import FakeClock
 from pixelake.transform.decode import decode
 from pixelake.transform.facts import gather
 from pixelake.transform.process import process
-from pixelake.warehouse.base import Outcome
-from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.ask import Ask
 from pixelake.warehouse.asking import Clocks, Questions
+from pixelake.warehouse.base import Outcome
+from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.seen_sqlite import SqliteSeen
 from tests.judging import CHROME, batch, hit, rules

@@ -44,7 +44,7 @@ def test_overview(world: World) -> None:
     }
     with asked(world) as lake:
         (row,) = lake.ask("overview")
-        assert {name: row[name] for name in expected} == rounded([expected])[0]
+        assert rounded([{name: row[name] for name in expected}]) == rounded([expected])
 
 
 def ends(world: World, which: int) -> list[dict[str, Any]]:

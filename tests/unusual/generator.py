@@ -99,7 +99,7 @@ def _plan(rng: random.Random, usual: list[float], spreads: list[float]) -> list[
 
 
 def _thing(rng: random.Random, hour: int, usual: list[float], spreads: list[float]) -> Planted:
-    """Spikes and drops of 1 to 16 spreads of all their hours; what an outage or a day of a campaign does is no matter of spreads."""
+    """Spikes and drops are of 1 to 16 spreads of their hours; outages, holidays and campaigns are as they are."""
     kind = rng.choice(["spike", "spike", "spike", "drop", "drop", "outage", "outage", "lift", "holiday"])
     if kind == "outage":
         return Planted(kind, hour, hour + rng.randrange(8), 0.0)

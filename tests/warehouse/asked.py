@@ -64,6 +64,7 @@ def lake_of(
     start: datetime,
     end: datetime,
     zones: Mapping[str, str] | None = None,
+    *,
     known: frozenset[str] | None = None,
     rejects: Iterable[Row] = (),
 ) -> Iterator[Asked]:

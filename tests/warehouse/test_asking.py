@@ -214,7 +214,8 @@ def test_days_of_another_zone(tmp_path: Path) -> None:
         answer = asked.answer("series", interval="day", zone="Asia/Tokyo", end=MONDAY + 3 * DAY)
         assert {"visitors", "daily_visitors"} <= answer.notes.keys()
         rows_of_tokyo = asked.rows("series", interval="day", zone="Asia/Tokyo", end=MONDAY + 3 * DAY)
-        assert [(row["hits"], row["visitors"], row["daily_visitors"]) for row in rows_of_tokyo][0] == (1, None, None)
+        first = rows_of_tokyo[0]
+        assert (first["hits"], first["visitors"], first["daily_visitors"]) == (1, None, None)
         hours = asked.rows("series", interval="hour", zone="Asia/Tokyo")
         assert sum(row["visitors"] for row in hours) == 1
 
@@ -233,6 +234,43 @@ def test_sites_with_clocks_of_their_own(tmp_path: Path) -> None:
         assert asked.row("overview", "shop")["daily_visitors"] == 2
         assert asked.row("overview", None)["daily_visitors"] == 3
         assert asked.row("overview", None)["hits"] == 4
+
+
+# --- every question takes what all take
+
+
+@pytest.fixture(scope="module")
+def some(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    """A lake of two days and two sites."""
+    rows = _views(*((hours, None if hours % 3 else "ann", f"/{hours % 5}") for hours in range(1, 47)), country="DE")
+    for row in rows[::4]:
+        row |= {"site": "blog", "country": None, "event": "purchase", "bot": row["position"] % 8 == 1}
+    with lake_of(tmp_path_factory.mktemp("some"), rows, MONDAY + DAY, MONDAY + 2 * DAY) as found:
+        yield found
+
+
+TAKEN: dict[str, dict[str, Any]] = {
+    "a filter, another zone": {"filter": ["country is DE", "path is not /3"], "zone": "Asia/Kathmandu"},
+    "all of some hours": {"start": MONDAY + 20 * HOUR, "end": MONDAY + 31 * HOUR, "site": None, "people": False},
+}
+
+
+@pytest.mark.parametrize("name", sorted(questions()))
+def test_every_question_takes_what_all_take(some: Asked, name: str) -> None:
+    """Whatever of it is given, the columns are those that it declares, also beside the period before."""
+    question = questions()[name]
+    always: dict[str, Any] = {"options": {"steps": ["event is a", "event is b"]}} if name == "funnel" else {}
+    always |= {"limit": 3, "skip": 1} if question.kind == "list" else {}
+    for given in TAKEN.values():
+        more = {"site": "shop", **always, **given}
+        if name == "rejects":
+            more |= {"site": None, "filter": ()}
+        answer = some.answer(name, **more)
+        assert answer.table.column_names == [each.name for each in question.columns]
+        if question.kind == "series" or question.keys:
+            compared = some.answer(name, **more, compare=True).table
+            assert compared.column_names[: len(question.columns)] == answer.table.column_names
+            assert set(compared.column_names) == {each.name for each in compare.columns(question)}
 
 
 # --- how it is answered

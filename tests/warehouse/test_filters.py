@@ -176,5 +176,8 @@ def test_columns() -> None:
     tree = parse(["country is DE", '["or", ["is", "path", ["/"]], ["is", "properties.plan", ["x"]]]'], COLUMNS)
     assert columns_in(tree) == {"country", "path", "properties"}
     assert columns_in(NOTHING) == frozenset()
-    assert set(filterable({"a": "text", "b": "timestamp", "c": "map<text,list<text>>", "d": "decimal(18,6)"})) == {"a", "d"}
+    assert set(filterable({"a": "text", "b": "timestamp", "c": "map<text,list<text>>", "d": "decimal(18,6)"})) == {
+        "a",
+        "d",
+    }
     assert filters.as_sql(NOTHING, COLUMNS) == ("true", {})

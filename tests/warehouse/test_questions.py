@@ -72,7 +72,7 @@ def test_every_list_has_a_total_order(name: str) -> None:
 )
 def test_a_head_that_is_none_is_refused(head: str) -> None:
     """A misspelt head is told, not passed over."""
-    with pytest.raises(ValueError, match="q.sql"):
+    with pytest.raises(ValueError, match=r"q\.sql"):
         parse("q", f"{head}\n-- answer\nselect 1")
 
 

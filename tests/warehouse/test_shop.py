@@ -1,6 +1,6 @@
 """The questions of a shop against small cases worked by hand: the arithmetic stands beside each."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,36 +11,10 @@ import pytest
 from pixelake.errors import QueryError
 from pixelake.registry.goals import Funnel, Goal
 from pixelake.warehouse import filters
-from pixelake.warehouse.asking import Ask, Clocks, Questions
-from pixelake.warehouse.lake import Lake
-from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.shop import declarable
-from pixelake.warehouse.zones import fixed
-from tests.warehouse.outcomes import event, outcome
+from tests.warehouse.shops import END, Opened, act, buy, picked, put
 
-NOON = datetime(2025, 6, 10, 12, tzinfo=UTC)
-"""A Tuesday."""
-START, END = datetime(2025, 6, 10, tzinfo=UTC), datetime(2025, 6, 11, tzinfo=UTC)
-Rows = list[dict[str, Any]]
-Shop = Callable[..., "Opened"]
-
-
-class Opened:
-    """A lake of some events, and how it is asked."""
-
-    def __init__(self, folder: Path, acts: Sequence[Mapping[str, Any]], declared: Mapping[str, Any]) -> None:
-        Lake(folder).write(outcome(event("p", at, **act) for at, act in enumerate(acts, 1)))
-        self.lakehouse = Lakehouse(folder)
-        self._questions = Questions(
-            self.lakehouse, lambda: Clocks(fixed("UTC"), {}), lambda name: declared.get(name, {})
-        )
-
-    def __call__(
-        self, question: str, start: datetime = START, end: datetime = END, site: str | None = "shop", **options: Any
-    ) -> Rows:
-        """The rows of an answer."""
-        passing = options.pop("passing", filters.NOTHING)
-        return self._questions.ask(Ask(question, start, end, site, filter=passing, options=options)).table.to_pylist()
+Shop = Callable[..., Opened]
 
 
 @pytest.fixture
@@ -55,32 +29,6 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     yield make
     for each in opened:
         each.lakehouse.close()
-
-
-def act(who: str, minute: float, name: str = "pageview", path: str = "/", **columns: Any) -> dict[str, Any]:
-    """Something that a visitor did so many minutes after noon."""
-    moment = NOON + timedelta(minutes=minute)
-    known = {"received_at": moment, "visitor_id": who, "event": name, "host": "h", "path": path}
-    return {**known, **columns}
-
-
-def put(
-    who: str, minute: float, amount: str | None = None, currency: str | None = "EUR", **more: Any
-) -> dict[str, Any]:
-    """Somebody puts something into the cart."""
-    return act(who, minute, "add_to_cart", value=None if amount is None else Decimal(amount), currency=currency, **more)
-
-
-def buy(
-    who: str, minute: float, amount: str | None = None, currency: str | None = "EUR", **more: Any
-) -> dict[str, Any]:
-    """Somebody orders."""
-    return act(who, minute, "purchase", value=None if amount is None else Decimal(amount), currency=currency, **more)
-
-
-def picked(rows: Rows, *names: str) -> list[tuple[Any, ...]]:
-    """Some columns of all rows."""
-    return [tuple(row[name] for name in names) for row in rows]
 
 
 # --- revenue

@@ -54,7 +54,7 @@ def test_each_day_has_its_visitors(asked: Asked, name: str) -> None:
 
 
 def test_who_stays_across_midnight_has_one_visit(asked: Asked) -> None:
-    """Ann's and Cat's visits go on, and are of the day before; Bob's second one began on the new day, Ann's at ten too."""
+    """Ann's and Cat's visits go on, and are of the day before; Bob's second one is of the new day, as Ann's at ten."""
     assert asked.column("series", "visits", interval="day", **_hours(-24, 24)) == [3, 2]
 
 

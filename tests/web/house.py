@@ -191,7 +191,7 @@ def serving(hosts=(), stalled=lambda: False) -> Iterator[House]:
     try:
         while not running.started:
             time.sleep(0.005)
-        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
             yield House(url, live, questions, lake, registry, client, stop)
     finally:
         stop()

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple, Protocol
 from pixelake.registry.goals import Funnel, Goal
 from pixelake.registry.tokens import Token
 
-
 MAX_SITES: Final = 100_000
 """Sites are open by default; beyond so many, new names are kept on events but no longer made sites."""
 

@@ -42,6 +42,7 @@ __all__ = [
 
 NEWEST: Final = "received_at desc"
 """How the order of a list begins that has the newest rows first."""
+_REMEMBERED: Final = 256
 _LOOKED: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=15))
 
 
@@ -58,6 +59,7 @@ class Questions:
         self, lakehouse: Asked, clocks: Callable[[], Clocks], declared: Callable[[str], Any] = lambda _: ()
     ) -> None:
         self._lakehouse, self._clocks, self._declared = lakehouse, clocks, declared
+        self._known: dict[str, bool] = {}
 
     def ask(self, ask: Ask) -> Answer:
         """The answer.
@@ -125,14 +127,24 @@ class Questions:
         asked = known.people(question, ask)
         if asked is None or not answer.table.num_rows:
             return answer
-        figure, cheap = known.anonymous(ask)
-        unknown = self._run(Planner(figure, cheap, clocks))[0]
-        if unknown[0].to_pylist() != [0]:
+        if not self._are_known(ask, clocks, answer.version):
             return answer
         only = compare.keys(question, answer.table) if question.kind == "list" and question.keys else None
         people = self._run(Planner(*asked, clocks, rows=True, only=only))[0]
         table = compare.joined(question, answer.table, people, f"{VISITORS}_known", VISITORS)
         return replace(answer, table=table, notes={})
+
+    def _are_known(self, ask: Ask, clocks: Clocks, version: str) -> bool:
+        """Whether all whose hits count said who they are. Remembered: questions of a screen ask it of the same hits."""
+        figure, cheap = known.anonymous(ask)
+        key = (version, clocks.name, cheap)
+        told = self._known.get(repr(key))
+        if told is None:
+            told = self._run(Planner(figure, cheap, clocks))[0][0].to_pylist() == [0]
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[repr(key)] = told
+        return told
 
     def _compared(self, question: Question, ask: Ask, clocks: Clocks, answer: Answer) -> Answer:
         """With the period before beside it."""

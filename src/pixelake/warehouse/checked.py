@@ -124,9 +124,21 @@ def _value(option: Option, value: Any) -> Any:
             return _bounded(int(value))
         if option.type in {"float", "amount"}:
             return _bounded(Decimal(str(value)))
-    except (ValueError, InvalidOperation):
+    except (ValueError, TypeError, OverflowError, InvalidOperation):
         raise QueryError(f"{option.name}: {str(value)[:40]!r} is no number", option.meaning) from None
-    return _text(option, value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _text(option, value)
+    if option.type in {"texts", "filters"} and isinstance(value, list | tuple):
+        return [_only_text(option, each) for each in value]
+    if option.type == "bool" and isinstance(value, bool):
+        return value
+    raise QueryError(f"{option.name}: {str(value)[:40]!r} is no text", option.meaning)
+
+
+def _only_text(option: Option, value: Any) -> str:
+    if not isinstance(value, str) or not is_text(value) or len(value) > LONGEST:
+        raise QueryError(f"{option.name}: {str(value)[:40]!r} cannot be", f"texts of {LONGEST:,} characters at most")
+    return value
 
 
 def _text(option: Option, value: str) -> Any:

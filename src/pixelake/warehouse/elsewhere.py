@@ -11,14 +11,13 @@ from datetime import date
 from typing import Any, Final
 
 import sqlglot
-from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from pixelake import event, reject
 from pixelake.errors import QueryError
 from pixelake.warehouse.ask import Ask
 from pixelake.warehouse.clocks import Clocks
-from pixelake.warehouse.elsewhere_engines import CLICKHOUSE, TRINO, changed
+from pixelake.warehouse.elsewhere_engines import BOTH, CLICKHOUSE, TRINO, changed
 from pixelake.warehouse.elsewhere_names import written_out
 from pixelake.warehouse.hooks import AFTER, WIDER
 from pixelake.warehouse.planner import Planner
@@ -89,7 +88,7 @@ def elsewhere(ask: Ask, clocks: Clocks, dialect: str, declared: Callable[[str], 
         return sql
     try:
         tree = written_out(sqlglot.parse_one(sql, read="duckdb"), _columns())
-        tree = changed(tree, CHANGES[dialect])
+        tree = changed(changed(tree, BOTH), CHANGES[dialect])
         text = tree.sql(dialect=dialect, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except (SqlglotError, KeyError) as error:
         told = str(error).partition("\n")[0][:200]

@@ -1,20 +1,20 @@
-"""What `sqlglot` does not know of the ways in which Trino and ClickHouse say what DuckDB says. Trees, one node at a time."""
+"""What `sqlglot` does not know of how Trino and ClickHouse say what DuckDB says: trees, changed node by node."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sqlglot import exp
 
-Change = Callable[[Any], exp.Expression]
+Change = Callable[[Any], Any]
 
 
 def _named(name: str, *arguments: Any) -> exp.Anonymous:
     return exp.Anonymous(
-        this=name, expressions=[each if isinstance(each, exp.Expression) else _plain(each) for each in arguments]
+        this=name, expressions=[each if not isinstance(each, str | int) else _plain(each) for each in arguments]
     )
 
 
-def _plain(value: str | int) -> exp.Literal:
+def _plain(value: str | int) -> Any:
     return exp.Literal.string(value) if isinstance(value, str) else exp.Literal.number(value)
 
 
@@ -25,18 +25,18 @@ def _is(node: Any, kind: str) -> bool:
 # --- both
 
 
-def _seconds(node: Any) -> exp.Expression:
+def _seconds(node: Any) -> Any:
     """Whether there is more or less than an interval between two moments, in microseconds."""
     gap, interval = node.this, node.expression
     if not (isinstance(gap, exp.Sub) and isinstance(interval, exp.Interval)):
         return node
-    us = int(interval.this.name) * {"SECOND": 1, "MINUTE": 60, "HOUR": 3600}[interval.unit.name.upper()] * 1_000_000
+    us = int(interval.this.name) * {"SECOND": 1, "MINUTE": 60, "HOUR": 3600}[str(interval.unit).upper()] * 1_000_000
     sides = (_named("epoch_us", each.copy()) for each in (gap.this, gap.expression))
     left, right = (_inside_window(each) for each in sides)
     return type(node)(this=exp.Sub(this=left, expression=right), expression=exp.Literal.number(us))
 
 
-def _inside_window(call: exp.Anonymous) -> exp.Expression:
+def _inside_window(call: exp.Anonymous) -> Any:
     """``epoch_us(lag(x) over w)`` as ``lag(epoch_us(x)) over w``: what is before the first is null, and not 1970."""
     window = call.expressions[0]
     if not (isinstance(window, exp.Window) and isinstance(window.this, exp.Lag)):
@@ -46,18 +46,64 @@ def _inside_window(call: exp.Anonymous) -> exp.Expression:
     return window
 
 
-def _never(node: Any) -> exp.Expression:
+def _never(node: Any) -> Any:
     """``null is null or ...`` is true."""
-    parts = [part.unnest() for part in node.flatten()]
-    if any(isinstance(part, exp.Is) and isinstance(part.this, exp.Null) for part in parts):
-        return exp.true()
+    return exp.true() if any(_is_true(part.unnest()) for part in node.flatten()) else node
+
+
+def _numbered(node: Any) -> Any:
+    """Rows numbered in any order: in the same one each time, since a WITH may be computed anew where it is named."""
+    is_bare = not any(node.args.get(name) for name in ("order", "partition_by", "alias"))
+    if is_bare and isinstance(node.this, exp.RowNumber):
+        node.set(
+            "order", exp.Order(expressions=[exp.Ordered(this=exp.column(name)) for name in ("hit_id", "local_day")])
+        )
     return node
 
+
+def _weeks(node: Any) -> Any:
+    """Days between two dates, which DuckDB subtracts."""
+    days = node.this.unnest()
+    if isinstance(days, exp.Sub) and isinstance(days.left, exp.Column) and isinstance(days.right, exp.Column):
+        between = exp.DateDiff(this=days.left.copy(), expression=days.right.copy(), unit=exp.var("DAY"))
+        return exp.IntDiv(this=between, expression=node.expression.copy())
+    return node
+
+
+def _is_true(node: Any) -> bool:
+    return (isinstance(node, exp.Boolean) and bool(node.this)) or (
+        isinstance(node, exp.Is) and isinstance(node.this, exp.Null) and isinstance(node.expression, exp.Null)
+    )
+
+
+def _chosen(node: Any) -> Any:
+    """What an option of the question chooses is known before: the other way is not said."""
+    for each in [node] if isinstance(node, exp.If) else node.args["ifs"]:
+        told = each.this.unnest() if not node.this or isinstance(node, exp.If) else None
+        if not (isinstance(told, exp.EQ) and all(isinstance(side, exp.Literal) for side in (told.left, told.right))):
+            return node
+        if told.left == told.right:
+            return each.args["true"].copy()
+    default = node.args.get("false" if isinstance(node, exp.If) else "default")
+    return default.copy() if default is not None else exp.Null()
+
+
+BOTH: Final[Mapping[type[Any], Change]] = {
+    exp.GT: _seconds,
+    exp.LTE: _seconds,
+    exp.Or: _never,
+    exp.Case: _chosen,
+    exp.Window: _numbered,
+    exp.IntDiv: _weeks,
+    exp.If: lambda node: node if isinstance(node.parent, exp.Case) else _chosen(node),
+    exp.IgnoreNulls: lambda node: node.this.copy() if isinstance(node.this, exp.Max) else node,
+    exp.AnyValue: lambda node: exp.Max(this=node.this.copy()),  # they are all the same
+}
 
 # --- ClickHouse
 
 
-def _ch_cast(node: Any) -> exp.Expression:
+def _ch_cast(node: Any) -> Any:
     value = node.this
     if _is(node, "timestamptz"):
         if isinstance(value, exp.Literal):
@@ -72,7 +118,7 @@ def _ch_cast(node: Any) -> exp.Expression:
     return node
 
 
-def _ch_call(node: Any) -> exp.Expression:
+def _ch_call(node: Any) -> Any:
     name = node.name.lower()
     if name == "epoch_us":
         return _named("toUnixTimestamp64Micro", *node.expressions)
@@ -86,52 +132,93 @@ def _ch_call(node: Any) -> exp.Expression:
     return node
 
 
-def _ch_dot(node: Any) -> exp.Expression:
+def _ch_dot(node: Any) -> Any:
     place = {"key": 1, "value": 2}.get(node.expression.name)
     return _named("tupleElement", node.this.copy(), place) if place else node
 
 
-def _ch_unnest(node: Any) -> exp.Expression:
+def _ch_unnest(node: Any) -> Any:
     """Lists in the select list: side by side, as rows."""
-    lists = [each for each in node.expressions if isinstance(each.unalias(), exp.Explode)]
-    if not lists:
+    lists = [each for each in node.expressions if each.find(exp.Explode)]
+    if len(lists) < 2:
+        for each in lists:
+            found = each.find(exp.Explode)
+            found.replace(_named("arrayJoin", _list(found)))
         return node
     inner = node.copy()
-    arrays = [each.unalias().this.copy() for each in lists]
-    names = [each.alias for each in lists]
-    zipped = arrays[0] if len(arrays) == 1 else _named("arrayZip", *arrays)
-    rest = [each.copy() for each in inner.expressions if not isinstance(each.unalias(), exp.Explode)]
-    inner.set(
-        "expressions", [*rest, exp.alias_(_named("arrayJoin", zipped), names[0] if len(names) == 1 else "zipped")]
-    )
-    if len(names) == 1:
-        return inner
+    arrays = [_list(each.find(exp.Explode)) for each in lists]
+    rest = [each.copy() for each in inner.expressions if not each.find(exp.Explode)]
+    zipped = _named("arrayJoin", _named("arrayZip", *arrays))
+    inner.set("expressions", [*rest, exp.alias_(zipped, "zipped")])
     shown = [exp.column(each.alias_or_name) for each in rest] + [
-        exp.alias_(_named("tupleElement", exp.column("zipped"), place), name)
-        for place, name in enumerate(names, start=1)
+        exp.alias_(_unlisted(each.unalias().copy(), place), each.alias) for place, each in enumerate(lists, start=1)
     ]
     return exp.select(*shown).from_(exp.Subquery(this=inner, alias=exp.TableAlias(this=exp.to_identifier("unnested"))))
 
 
-def _ch_struct(node: Any) -> exp.Expression:
-    return exp.Tuple(expressions=[each.expression.copy() for each in node.expressions])
+def _unlisted(node: Any, place: int) -> Any:
+    """An item of a projection, where that has a list."""
+    item = _named("tupleElement", exp.column("zipped"), place)
+    if isinstance(node, exp.Explode):
+        return item
+    node.find(exp.Explode).replace(item)
+    return node
 
 
-def _ch_join_words(node: Any) -> exp.Expression:
+def _list(node: Any) -> Any:
+    while isinstance(node, exp.Explode):
+        node = node.this
+    return node.copy()
+
+
+def _ch_number(node: Any) -> Any:
+    """Counts as what sums are: a number that may be below nothing."""
+    inner = node.this if isinstance(node, exp.Filter | exp.Window) else node
+    inner = inner.this if isinstance(inner, exp.Filter) else inner
+    if isinstance(inner, exp.Count | exp.RowNumber) and not isinstance(node.parent, exp.Filter | exp.Window):
+        return _named("toInt64", node.copy())
+    return node
+
+
+def _ch_series(node: Any) -> Any:
+    first, last, step = (node.args.get(name) for name in ("start", "end", "step"))
+    if not isinstance(step, exp.Interval):
+        is_open = node.args.get("is_end_exclusive")
+        until = last if is_open else exp.Add(this=last.copy(), expression=exp.Literal.number(1))
+        return _named("range", first.copy(), until.copy())
+    unit, many = str(step.unit).lower(), exp.Literal.number(int(step.this.name))
+    number = _named("intDiv", _named("dateDiff", unit, first.copy(), last.copy()), many)
+    each = exp.Mul(this=exp.column("i"), expression=many.copy())
+    moved = _named("addMonths" if unit == "month" else "addDays", first.copy(), each)
+    counted = _named("range", exp.Add(this=_named("toInt64", number), expression=exp.Literal.number(1)))
+    return _named("arrayMap", exp.Lambda(this=moved, expressions=[exp.to_identifier("i")]), counted)
+
+
+def _ch_part(node: Any) -> Any:
+    parts = _named("splitByString", node.args["delimiter"].copy(), node.this.copy())
+    return _named("arrayElement", parts, node.args["part_index"].copy())
+
+
+def _ch_join_words(node: Any) -> Any:
     separator, *texts = node.expressions
     filled = [exp.Coalesce(this=each.copy(), expressions=[exp.Literal.string("")]) for each in texts]
     return _named("concatWithSeparator", separator.copy(), *filled)
 
 
 CLICKHOUSE: Final[Mapping[type[Any], Change]] = {
-    exp.GT: _seconds,
-    exp.LTE: _seconds,
-    exp.Or: _never,
     exp.Cast: _ch_cast,
     exp.Anonymous: _ch_call,
     exp.Dot: _ch_dot,
     exp.Select: _ch_unnest,
-    exp.Struct: _ch_struct,
+    exp.Div: lambda node: exp.Div(this=_named("toFloat64", node.this.copy()), expression=node.expression.copy()),
+    exp.Count: _ch_number,
+    exp.RowNumber: _ch_number,
+    exp.Filter: _ch_number,
+    exp.Window: _ch_number,
+    exp.GenerateSeries: _ch_series,
+    exp.SplitPart: _ch_part,
+    exp.MapKeys: lambda node: _named("mapKeys", node.this.copy()),
+    exp.ArraySort: lambda node: _named("arraySort", node.this.copy()),
     exp.ConcatWs: _ch_join_words,
     exp.IntDiv: lambda node: _named("intDiv", node.this.copy(), node.expression.copy()),
     exp.LogicalOr: lambda node: exp.Max(this=node.this.copy()),
@@ -147,7 +234,7 @@ CLICKHOUSE: Final[Mapping[type[Any], Change]] = {
 # --- Trino
 
 
-def _trino_call(node: Any) -> exp.Expression:
+def _trino_call(node: Any) -> Any:
     name = node.name.lower()
     if name == "epoch_us":
         us = exp.Mul(this=_named("to_unixtime", *node.expressions), expression=exp.Literal.number("1e6"))
@@ -161,7 +248,7 @@ def _trino_call(node: Any) -> exp.Expression:
     return node
 
 
-def _trino_days(node: Any) -> exp.Expression:
+def _trino_days(node: Any) -> Any:
     """A day and a number of days."""
     day, number = node.this, node.expression
     is_day = _is(day, "date") or (isinstance(day, exp.Column) and day.name.endswith("_day"))
@@ -171,7 +258,7 @@ def _trino_days(node: Any) -> exp.Expression:
     return _named("date_add", "day", more, day.copy())
 
 
-def _trino_item(node: Any) -> exp.Expression:
+def _trino_item(node: Any) -> Any:
     """What may not be there: null, and no error."""
     key = node.expressions[0].copy()
     if isinstance(key, exp.Literal) and not key.is_string and not node.args.get("offset"):
@@ -180,9 +267,6 @@ def _trino_item(node: Any) -> exp.Expression:
 
 
 TRINO: Final[Mapping[type[Any], Change]] = {
-    exp.GT: _seconds,
-    exp.LTE: _seconds,
-    exp.Or: _never,
     exp.Anonymous: _trino_call,
     exp.Add: _trino_days,
     exp.Sub: _trino_days,
@@ -195,7 +279,7 @@ TRINO: Final[Mapping[type[Any], Change]] = {
 }
 
 
-def changed(tree: exp.Expression, changes: Mapping[type[Any], Change]) -> exp.Expression:
+def changed(tree: Any, changes: Mapping[type[Any], Change]) -> Any:
     """The tree with each node changed that there is a change for: from the leaves up."""
     for node in [*tree.walk(bfs=False)][::-1]:
         change = changes.get(type(node))

@@ -18,15 +18,41 @@ class Source(NamedTuple):
     columns: Sequence[str]
 
 
-def written_out(tree: exp.Expression, tables: Env) -> exp.Expression:
+def written_out(tree: Any, tables: Env) -> Any:
     """The tree with all columns named.
 
     Args:
         tree: a query.
         tables: the columns of all tables.
     """
+    for each in list(tree.find_all(exp.Explode)):
+        if isinstance(each.this, exp.Array) and all(isinstance(row, exp.Struct) for row in each.this.expressions):
+            _flatten(tree, each)
     _query(tree, dict(tables))
     return tree
+
+
+def _flatten(tree: Any, rows: exp.Explode) -> None:
+    """A list of records, unnested, as a list for each of their columns."""
+    projection = rows.parent
+    if (
+        not isinstance(projection, exp.Alias)
+        or not rows.this.expressions
+        or not isinstance(projection.parent, exp.Select)
+    ):
+        return
+    name, query = projection.alias, projection.parent
+    lists: dict[str, list[Any]] = {}
+    for row in rows.this.expressions:
+        for pair in row.expressions:
+            lists.setdefault(pair.this.name, []).append(pair.expression.copy())
+    flat = [
+        exp.alias_(exp.Explode(this=exp.Array(expressions=values)), f"{name}_{key}") for key, values in lists.items()
+    ]
+    query.set("expressions", [each for each in query.expressions if each is not projection] + flat)
+    for column in list(tree.find_all(exp.Column)):
+        if column.table == name and column.name in lists:
+            column.replace(exp.column(f"{name}_{column.name}"))
 
 
 def _query(node: Any, env: Env) -> list[str]:
@@ -72,7 +98,7 @@ def _as_columns(side: Any, own: Sequence[str], names: Sequence[str]) -> exp.Sele
     )
 
 
-def _null(name: str) -> exp.Expression:
+def _null(name: str) -> Any:
     return exp.alias_(exp.Null(), name, quoted=True)
 
 
@@ -86,6 +112,9 @@ def _select(node: exp.Select, env: Env) -> list[str]:
     group = node.args.get("group")
     if group is not None and group.args.get("all"):
         _group(node)
+    for each in list(node.expressions):
+        if isinstance(each, exp.Column):  # its name alone, without where it comes from
+            each.replace(exp.alias_(each.copy(), each.name, quoted=True))
     return [each.alias_or_name for each in node.expressions]
 
 
@@ -134,7 +163,7 @@ def _columns(node: exp.Select) -> Iterator[exp.Column]:
         yield from (each for each in part.find_all(exp.Column) if each.find_ancestor(exp.Query) is node)
 
 
-def _inner_queries(node: exp.Select) -> list[exp.Query]:
+def _inner_queries(node: exp.Select) -> list[Any]:
     """Queries within expressions."""
     return [
         each.this if isinstance(each, exp.Subquery) else each
@@ -147,7 +176,7 @@ def _inner_queries(node: exp.Select) -> list[exp.Query]:
 
 
 def _stars(node: exp.Select, sources: Sequence[Source], shared: set[str]) -> None:
-    shown: list[exp.Expression] = []
+    shown: list[Any] = []
     for each in node.expressions:
         star = each.this if isinstance(each, exp.Column) else each
         if not isinstance(star, exp.Star):
@@ -158,7 +187,7 @@ def _stars(node: exp.Select, sources: Sequence[Source], shared: set[str]) -> Non
     node.set("expressions", shown)
 
 
-def _starred(star: exp.Star, sources: Sequence[Source], shared: set[str]) -> Iterator[exp.Expression]:
+def _starred(star: exp.Star, sources: Sequence[Source], shared: set[str]) -> Iterator[Any]:
     left_out = {each.name for each in star.args.get("except_") or star.args.get("except") or ()}
     replaced = {each.alias: each for each in star.args.get("replace") or ()}
     seen: set[str] = set()
@@ -199,5 +228,5 @@ def _group(node: exp.Select) -> None:
     node.set("group", exp.Group(expressions=places) if places else None)
 
 
-def _is_aggregate(node: exp.Expression) -> bool:
+def _is_aggregate(node: Any) -> bool:
     return any(each.find_ancestor(exp.Window) is None for each in node.find_all(exp.AggFunc))

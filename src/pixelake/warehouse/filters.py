@@ -38,6 +38,8 @@ DEEPEST: Final = 10
 _TEXT: Final = re.compile(rf"\s*(\S+)\s+({'|'.join(OPERATORS)})(?:\s+(.*?))?\s*\Z", re.IGNORECASE | re.DOTALL)
 _NEGATED: Final = {"is not": "is", "not in": "is", "does not contain": "contains", "does not match": "matches"}
 _PLAIN: Final = {"in": "is"}
+_QUIET: Final = re2.Options()
+_QUIET.log_errors = False  # else whoever asks writes to the log
 _HINT: Final = "like `country is DE`, `path contains /blog`, `browser in Firefox, Safari`, `properties.plan is pro`"
 
 
@@ -122,7 +124,8 @@ def _of_tree(tree: Any, columns: Mapping[str, str], counted: list[int], deep: in
 def _test(column: str, operator: str, values: Sequence[str], columns: Mapping[str, str]) -> Filter:
     if operator not in OPERATORS:
         raise QueryError(f"filter: unknown operator {operator[:40]!r}", f"one of {', '.join(OPERATORS)}")
-    kind = "text" if column.startswith(PROPERTIES) and len(column) > len(PROPERTIES) else columns.get(column)
+    is_property = column.startswith(PROPERTIES) and len(column) > len(PROPERTIES) and is_text(column)
+    kind = "text" if is_property else columns.get(column)
     if kind is None:
         known = ", ".join(columns)
         raise QueryError(f"filter: there is no column {column[:60]!r}", f"one of {known}, or properties.NAME")
@@ -147,7 +150,7 @@ def _test(column: str, operator: str, values: Sequence[str], columns: Mapping[st
 def _check_value(column: str, operator: str, value: str, kind: str) -> None:
     if operator == "matches":
         try:
-            re2.compile(value)
+            re2.compile(value, _QUIET)
         except re2.error as error:
             message = f"filter: {value[:60]!r} is no pattern: {error}"
             raise QueryError(message, "a regular expression as RE2 knows it") from None

@@ -19,7 +19,7 @@ def anonymous(ask: Ask) -> tuple[Question, Ask]:
     series = questions()["series"]
     told = tuple(each for each in series.parts if each.name == _ANONYMOUS)
     figure = series._replace(kind="figure", columns=told, parts=(), order="")
-    return figure, replace(ask, question="series", interval=None, limit=None, skip=0, options={})
+    return figure, replace(ask, question="series", zone=None, interval=None, limit=None, skip=0, options={})
 
 
 def people(question: Question, ask: Ask) -> tuple[Question, Ask] | None:

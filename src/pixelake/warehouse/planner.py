@@ -9,6 +9,7 @@ since what is kept was made by the SQL that reads the lake.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,7 @@ from pixelake import event
 from pixelake.errors import QueryError
 from pixelake.warehouse import filters
 from pixelake.warehouse.ask import Ask, Part
-from pixelake.warehouse.checked import LATEST, options
+from pixelake.warehouse.checked import EARLIEST, LATEST, options
 from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.exact import Days
 from pixelake.warehouse.given import Given, More
@@ -87,6 +88,7 @@ class Planner:
         only: Keys | None = None,
     ) -> None:
         self._rows, self._only = rows, only
+        ask = replace(ask, start=max(ask.start, EARLIEST))  # what was asked for may have been made wider
         self.question, self.ask, self.clocks, self._declared = question, ask, clocks, declared
         self._asked = asked or ask
         self.clock = clocks.of(ask.site) if ask.zone is None else Clock(((0, ask.zone),))
@@ -266,7 +268,9 @@ class Planner:
             f"null::{TYPES[each.type]} as {each.name}"
             for each in (*(each for each in question.columns if each.role == "key"), *sums)
         )
-        partial = "\nunion all by name\n".join([f"select null::date as local_day, {nothing} where false", *(f"({part})" for part in parts)])
+        partial = "\nunion all by name\n".join(
+            [f"select null::date as local_day, {nothing} where false", *(f"({part})" for part in parts)]
+        )
         totals = ", ".join(map(added, sums))
         if question.kind == "series":
             return self._series(partial, totals)

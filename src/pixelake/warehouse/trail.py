@@ -3,18 +3,20 @@
 A question reads one of these, and the planner puts what it needs before it:
 
 ``everything``
-    the events received in the period that pass the filter: all columns of ``events``, and ``local_day`` (the date on the
-    site's wall clock), ``person`` (``user_id``, else ``visitor_id``; null: nobody knows), ``counted`` (of people: no
-    machine, no repeat, no HEAD, nothing fetched before anybody looked).
+    the events received in the period that pass the filter: all columns of ``events``, and ``local_day`` (the date on
+    the site's wall clock), ``person`` (``user_id``, else ``visitor_id``; null: nobody knows), ``counted`` (of people:
+    no machine, no repeat, no HEAD, nothing fetched before anybody looked).
 ``hits``
     those of ``everything`` that are ``counted``; or all, if machines and repeats are asked for, too.
 ``unfiltered``
-    the events received in the period, with the columns of ``everything``, and ``passes``: whether the filter lets one pass.
+    the events received in the period, with the columns of ``everything``, and ``passes``: whether the filter lets one
+    pass.
 ``visits``
-    a row a visit that began in the period and of which an event passes the filter: ``site``, ``local_day`` (of its begin),
-    ``person``, ``visit_at`` (its first event), ``visit_us`` (µs up to its last), ``visit_hits``, ``visit_views``, ``entry``
-    and ``exit`` (host and path of its first and last page), and ``entry_`` with ``event``, ``referrer_host``, ``channel``,
-    ``utm_source``, ``utm_medium``, ``utm_campaign``, ``utm_term``, ``utm_content`` of its first event.
+    a row a visit that began in the period and of which an event passes the filter: ``site``, ``local_day`` (of its
+    begin), ``person``, ``visit_at`` (its first event), ``visit_us`` (µs up to its last), ``visit_hits``,
+    ``visit_views``, ``entry`` and ``exit`` (host and path of its first and last page), and ``entry_`` with ``event``,
+    ``referrer_host``, ``channel``, ``utm_source``, ``utm_medium``, ``utm_campaign``, ``utm_term``, ``utm_content`` of
+    its first event.
 
 ``visiting``
     the events of those visits that pass the filter, also those on the next day: a row each.
@@ -47,8 +49,8 @@ SLACK: Final = timedelta(hours=1)
 """Clocks change by so much: the window of a unit is that much longer than it need be."""
 
 COUNTED: Final = (
-    "(not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD' and not coalesce(prefetch, false)"
-    f" and coalesce(proxy, '') not in ({', '.join(map(repr, MACHINES))}))"
+    "(not coalesce(bot, false) and not coalesce(duplicate, false) and method <> 'HEAD'"
+    f" and not coalesce(prefetch, false) and coalesce(proxy, '') not in ({', '.join(map(repr, MACHINES))}))"
 )
 """SQL: is an event a person's? `pixelake.warehouse.people.of_people` says the same in Arrow."""
 ORIGIN: Final = ("referrer_host", "channel", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
@@ -149,11 +151,12 @@ def plain(scope: Scope, start: datetime, end: datetime, columns: Iterable[str]) 
 
 
 def trail(scope: Scope, columns: Iterable[str]) -> str:
-    """SQL: the events of the scope with their visits, and with some columns; and those of the next day that go on with one.
+    """SQL: the events of the scope with their visits and some columns; and those of the next day that go on with one.
 
-    A relation with the columns of ``everything``, those of `VISIT` (null: of none that began on ``local_day``), ``visit``
-    (its number among those of its person) and ``is_tail``: whether it is one of the next day.
+    A relation with the columns of ``everything``, those of `VISIT` (null: of none that began on ``local_day``),
+    ``visit`` (its number among those of its person) and ``is_tail``: whether it is one of the next day.
     """
+    # windows carry no more columns than they need: over all of them they took seven times as long
     origins = "".join(f"\n    max({_ORIGIN_OF.get(name, name)}) filter (is_new) as entry_{name}," for name in ORIGIN)
     return f"""with source as (
   {_events(scope, *scope.window, columns)}
@@ -182,14 +185,16 @@ joined as (
   where counted and local_time >= {_LEAD_US} and coalesce(user_id, after.visitor_id) is not null
     and source.local_day + 1 between {day_literal(scope.first)} and {day_literal(scope.last)}
 ),
-placed as materialized (select *, row_number() over () as row from joined),
+placed as materialized (select *, row_number() over () as at_row from joined),
 spaced as (
   select
     *,
-    coalesce(received_at - lag(received_at) over steps > interval {int(SILENCE.total_seconds())} second, true) as is_new,
+    coalesce(
+      received_at - lag(received_at) over steps > interval {int(SILENCE.total_seconds())} second, true
+    ) as is_new,
     row_number() over steps as step
   from (
-    select row, site, local_day, person, received_at, hit_id, part from placed where counted and person is not null
+    select at_row, site, local_day, person, received_at, hit_id, part from placed where counted and person is not null
   )
   window steps as (partition by site, local_day, person order by received_at, hit_id)
 ),
@@ -214,28 +219,31 @@ visited as (
     arg_min({PAGE}, step) filter (event = 'pageview' and path is not null) as entry,
     arg_max({PAGE}, step) filter (event = 'pageview' and path is not null) as exit,{origins}
     max(event) filter (is_new) as entry_event
-  from placed join walked using (row)
+  from placed join walked using (at_row)
   group by walked.site, walked.local_day, walked.person, visit
   having max(walked.part) filter (is_new) = 0
 )
-select placed.* exclude (row, part), placed.part = 1 as is_tail,
+select placed.* exclude (at_row, part), placed.part = 1 as is_tail,
   if(visited.person is null, null, walked.visit) as visit, {", ".join(f"visited.{name}" for name in VISIT)}
 from placed
-left join walked on walked.row = placed.row
+left join walked on walked.at_row = placed.at_row
 left join visited on visited.site = walked.site and visited.local_day = walked.local_day
   and visited.person = walked.person and visited.visit = walked.visit
-where placed.part = 0 or (placed.part = 1 and visited.person is not null)"""  # noqa: S608 - windows carry few columns: one of all of them took seven times as long
+where placed.part = 0 or (placed.part = 1 and visited.person is not null)"""  # noqa: S608
+
 
 def kept(columns: Sequence[str]) -> str:
-    """SQL: what of a relation ``whole`` (a `trail`) is kept in a file: people are numbers, anew in each unit and site."""
+    """SQL: what of a relation ``whole`` (a `trail`) is kept in a file: people are numbers, anew each day and site."""
     names = ", ".join(columns)
     return f"""select
   {names}, local_day, counted, is_tail,
-  if(person is null, null, cast(dense_rank() over (
-    partition by site, local_day order by person nulls last) as integer)) as person,
+  cast(number as integer) as person,
   user_id is not null as identified,
   cast(visit as integer) as visit, {", ".join(VISIT)}
-from whole"""  # noqa: S608
+from whole left join (
+  select site, local_day, person, row_number() over (partition by site, local_day order by person) as number
+  from (select distinct site, local_day, person from whole where person is not null)
+) using (site, local_day, person)"""  # noqa: S608
 
 
 def relations(start: datetime, end: datetime, passing: str, *, visits: bool) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The question `unusual`: counts of hours in, rows in words out.
 
-Its SQL counts by hour, from weeks before the period on. `pixelake.warehouse.unusual_hours`
+Its SQL counts by hour, from weeks before the period on. `pixelake.warehouse.unusual_departures`
 judges each series for itself. What departs only as much as the whole does is not
 told again: an outage of the site is one row, not one for each of its pages too.
 """
@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from pixelake import clock as clocks
 from pixelake.errors import QueryError
-from pixelake.warehouse import unusual_hours
 from pixelake.warehouse.ask import Ask
 from pixelake.warehouse.filters import NOTHING
 from pixelake.warehouse.given import Given, More
 from pixelake.warehouse.pieces import bucket_sql
-from pixelake.warehouse.unusual_hours import BOUND, WEEKS, Departure, Usual
+from pixelake.warehouse.unusual_departures import BOUND, Departure, departure, departures
+from pixelake.warehouse.unusual_hours import FLOOR, WEEKS, Usual, usual
 from pixelake.warehouse.zones import DAY, STEPS, Clock, buckets
 
 HOUR: Final = STEPS["hour"]
@@ -29,27 +29,26 @@ BEFORE: Final = timedelta(weeks=WEEKS + 1)
 LONGEST: Final = timedelta(days=92)
 MOST_TOP: Final = 50
 BOUND_OF_PARTS: Final = 4.5
-"""Of pages, referrers and the like, of which there are many, more must depart, or some of them would each week by chance."""
+"""Spreads for pages, referrers and the like: of so many, some would depart by less each week by chance."""
 LATE: Final = timedelta(minutes=2)
 """An hour is looked at when it is over for so long: its last hits are on their way until then."""
 
-ROWS: Final = pa.schema(
-    [
-        ("begins", pa.timestamp("us", "UTC")),
-        ("ends", pa.timestamp("us", "UTC")),
-        ("hours", pa.int64()),
-        ("what", pa.string()),
-        ("value", pa.string()),
-        ("hits", pa.int64()),
-        ("expected", pa.float64()),
-        ("low", pa.int64()),
-        ("high", pa.int64()),
-        ("factor", pa.float64()),
-        ("score", pa.float64()),
-        ("weeks", pa.int64()),
-        ("reason", pa.string()),
-    ]
-)
+_COLUMNS: Final[list[tuple[str, pa.DataType]]] = [
+    ("begins", pa.timestamp("us", "UTC")),
+    ("ends", pa.timestamp("us", "UTC")),
+    ("hours", pa.int64()),
+    ("what", pa.string()),
+    ("value", pa.string()),
+    ("hits", pa.int64()),
+    ("expected", pa.float64()),
+    ("low", pa.int64()),
+    ("high", pa.int64()),
+    ("factor", pa.float64()),
+    ("score", pa.float64()),
+    ("weeks", pa.int64()),
+    ("reason", pa.string()),
+]
+ROWS: Final = pa.schema(_COLUMNS)
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NOUNS: Final = {"page": "view", "reject": "reject"}
 
@@ -145,8 +144,8 @@ def _hours(ask: Ask, clock: Clock, now: datetime) -> _Hours:
 def _series(row: dict[str, Any], hours: _Hours, bound: float) -> _Series:
     counted = dict(zip(row["buckets"], row["counts"], strict=True))
     counts = [counted.get(_microseconds(begin), 0) for begin in hours.begins]
-    told = unusual_hours.usual(counts, hours.slots, hours.first)
-    return _Series(row["what"], row["value"], told, unusual_hours.departures(told, hours.first, bound))
+    told = usual(counts, hours.slots, hours.first)
+    return _Series(row["what"], row["value"], told, departures(told, hours.first, bound))
 
 
 def _own(row: dict[str, Any], total: _Series | None, hours: _Hours, clock: Clock) -> Iterator[dict[str, Any]]:
@@ -170,7 +169,7 @@ def _is_told(part: Departure, series: _Series, total: _Series) -> bool:
         return False
     by = sum(total.told.counts[first:last]) / expected
     spread = (sum(series.told.spread[first:last]) - part.expected) / part.expected**2
-    score = unusual_hours.departure(part.hits, max(part.expected * by, unusual_hours.FLOOR), spread)
+    score = departure(part.hits, max(part.expected * by, FLOOR), spread)
     return abs(score) <= BOUND_OF_PARTS or (score > 0) != (part.score > 0)
 
 

@@ -1,35 +1,29 @@
-"""Which hours of a series of counts depart from what is usual: plain arithmetic, that knows nothing of sites.
+"""What hours of a series of counts bring usually: plain arithmetic, that knows nothing of sites.
 
 What is expected of an hour is what the same hour of the week brought in the
 weeks before, times how the last seven days compare with those. Around it counts
 scatter as a negative binomial does: by chance, and by as much more as this
-series did so far. Stretches of one hour to a day are looked at, the most
-striking first. `docs/unusual.md` has the formulas, and how well it finds.
+series did so far. `pixelake.warehouse.unusual_departures` finds what departs;
+`docs/unusual.md` has the formulas, and how well they find.
 
 Only hours before an hour are used to judge it.
 """
 
 from bisect import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from math import inf, log, sqrt
+from math import sqrt
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Final
 
 WEEK: Final = 168
 WEEKS: Final = 8
 """So many weeks before are looked at, at most."""
-LEAST_WEEKS: Final = 2
-"""Before a series is that old, nothing of it is unusual."""
 LENGTHS: Final = (1, 2, 3, 6, 12, 24)
 """Hours of the stretches that are looked at."""
-BOUND: Final = 3.5
-"""Spreads beyond which a stretch departs, if a single series is looked at."""
 LEAST_HITS: Final = 5
 """A departure of fewer is nobody's concern."""
-GAP: Final = 3
-"""Stretches with fewer hours between them that depart to the same side are one."""
 FLOOR: Final = 0.25
 """An hour expects no less than that: where nothing ever was, one hit is no wonder."""
 _LEAST_PHI: Final = 0.0004
@@ -47,30 +41,6 @@ _STEP: Final = 6
 """Hours for which a level holds."""
 _DEAD: Final = 0.05
 """A day with less than that share of a usual one tells nothing about the level."""
-
-
-class Departure(NamedTuple):
-    """A stretch of hours that departs.
-
-    Attributes:
-        first: number of its first hour.
-        last: of its last one.
-        hits: its count.
-        expected: what was to be expected.
-        low: the least that is usual.
-        high: the most that is.
-        score: by how many spreads it departs; below zero: too few.
-        weeks: how many weeks before tell what is usual.
-    """
-
-    first: int
-    last: int
-    hits: float
-    expected: float
-    low: int
-    high: int
-    score: float
-    weeks: int
 
 
 @dataclass(slots=True)
@@ -142,28 +112,38 @@ class _Shape:
         self._of_slot[slot].append(number)
         if not before:
             return 0.0, 0
-        share = self._centre(before)
+        share = self._smooth(before) if self._is_sparse else self._centre(before)
         if len(before) < 4:  # the same hour of days of the same kind helps out
             alike = _alike(slot)
             others = [at for other in alike for at in self._of_slot[other][-3:] if at <= number - 96]
-            own = len(before) / 4
-            share = own * share + (1 - own) * self._centre(others or before)
+            if len(before) < 3:  # of two nobody knows which one was unusual
+                return self._centre([*before, *others]), len(before)
+            share = 0.75 * share + 0.25 * self._centre(others or before)
         return share, len(before)
 
+    def _smooth(self, hours: Sequence[int]) -> float:
+        """A count of one hour says little: those beside it help out, where they are not another matter."""
+        own = self._centre(hours)
+        near = self._centre([at + by for at in hours for by in (-1, 1) if at + by >= self._begun])
+        level = self._level(hours[-1])
+        is_alike = level * (own - near) ** 2 <= max(own, near, 1 / level if level else 1.0)
+        return (own + near) / 2 if is_alike else own
+
     def _centre(self, hours: Sequence[int]) -> float:
-        if self._is_sparse:  # a count of one hour says little: those beside it help out
-            hours = [near for at in hours for near in (at, at - 1, at, at + 1) if near >= self._begun]
         return centre([self._part(at) for at in hours])
 
     def _part(self, hour: int) -> float:
-        day = min((hour - self._begun) // 24, len(self._rough) - 1)
-        level = self._rough[day] if day >= 0 else 0.0
+        level = self._level(hour)
         return self._counts[hour] / level if level else 0.0
+
+    def _level(self, hour: int) -> float:
+        day = min((hour - self._begun) // 24, len(self._rough) - 1)
+        return self._rough[day] if day >= 0 else 0.0
 
 
 def _alike(slot: int) -> Sequence[int]:
     hour, day = slot % 24, slot // 24
-    return [hour + 24 * other for other in (range(5) if day < 5 else (5, 6))]
+    return [hour + 24 * other for other in (range(5) if day < 5 else (5, 6)) if other != day]
 
 
 def _around(totals: Sequence[float], day: int) -> float:
@@ -174,11 +154,9 @@ def _around(totals: Sequence[float], day: int) -> float:
 
 
 def centre(values: Iterable[float]) -> float:
-    """The mean without the lowest and the highest quarter: no single week moves it far."""
+    """The mean without the lowest and the highest quarter, of few values about the median: no two weeks move it far."""
     ordered = sorted(values)
-    cut = len(ordered) // 4
-    if len(ordered) == 3:
-        return ordered[1]
+    cut = len(ordered) // 4 if len(ordered) >= WEEKS else max(0, len(ordered) - 1) // 2
     kept = ordered[cut : len(ordered) - cut]
     return sum(kept) / len(kept) if kept else 0.0
 
@@ -201,21 +179,23 @@ class _Levels:
         found: list[float] = []
         for half in range(28):
             last, first = number - 12 * half, number - 12 * half - 12
-            if first < 0 or len(found) == 14:  # noqa: PLR2004 - half days of a week
+            if first < 0 or len(found) == 14:
                 break
             if (share := self._shares[last] - self._shares[first]) > 0:
                 found.append((self._counts[last] - self._counts[first]) / share)
-                if half >= 13 and (most := max(found)):  # noqa: PLR2004 - as above
+                if half >= 13 and (most := max(found)):
                     found = [level for level in found if level > _DEAD * most]
         return densest(found) if len(found) >= _LEAST_HALVES else 0.0
 
 
 def densest(values: Iterable[float]) -> float:
-    """The mean of that half of all values that lie nearest to each other."""
+    """The mean of the values around that half of them that lie nearest to each other."""
     ordered = sorted(values)
     half = len(ordered) // 2 + 1
     at = min(range(len(ordered) - half + 1), key=lambda first: ordered[first + half - 1] - ordered[first])
-    return sum(ordered[at : at + half]) / half
+    low, high = ordered[at], ordered[at + half - 1]
+    near = [each for each in ordered if 2 * low - high <= each <= 2 * high - low]
+    return sum(near) / len(near)
 
 
 class _Scatter:
@@ -223,7 +203,7 @@ class _Scatter:
 
     def __init__(self, counts: Sequence[float], told: Usual, first: int) -> None:
         self._counts, self._told = counts, told
-        self._learnt = (_LEAST_PHI, tuple(1.0 for _ in LENGTHS))
+        self._learnt: tuple[float, Sequence[float]] = (_LEAST_PHI, [1.0] * len(LENGTHS))
         self._next = first
 
     def before(self, number: int) -> tuple[float, Sequence[float]]:
@@ -264,7 +244,7 @@ def _phi(pairs: Sequence[tuple[float, float]]) -> float:
     low, high = 0.0, _MOST_PHI
     for _ in range(14):
         phi = (low + high) / 2
-        if median(off / sqrt(each + phi * each * each) for off, each in pairs) > 0.6745:  # noqa: PLR2004 - of the normal distribution
+        if median(off / sqrt(each + phi * each * each) for off, each in pairs) > 0.6745:
             low = phi
         else:
             high = phi
@@ -280,126 +260,8 @@ def _scale(scores: Sequence[float]) -> float:
     if kept < _LEAST_SCORES:
         return scale
     for _ in range(4):
-        scale = max(1.0, scores[kept // 2] / 0.6745, min(scores[kept * 9 // 10] / 1.645, _TAIL * scores[kept // 2] / 0.6745))
+        scale = max(
+            1.0, scores[kept // 2] / 0.6745, min(scores[kept * 9 // 10] / 1.645, _TAIL * scores[kept // 2] / 0.6745)
+        )
         kept = max(bisect(scores, 3 * scale), len(scores) // 2)
     return scale
-
-
-# --- what departs
-
-
-def departures(told: Usual, first: int, bound: float = BOUND) -> list[Departure]:
-    """The stretches from an hour on that depart, in order of time.
-
-    Args:
-        told: what is usual.
-        first: the first hour that is looked at.
-        bound: spreads beyond which a stretch departs, where many weeks tell what is usual.
-    """
-    taken = sorted(_taken(told, first, bound))
-    merged: list[tuple[int, int, int]] = []
-    for start, end, side in taken:
-        if merged and merged[-1][2] == side and start - merged[-1][1] <= GAP:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]), side)
-        else:
-            merged.append((start, end, side))
-    return [_departure(told, start, end, bound) for start, end, _ in merged]
-
-
-def _taken(told: Usual, first: int, bound: float) -> Iterator[tuple[int, int, int]]:
-    """Stretches that depart, the most striking first; what one has explained does not count for another."""
-    left = list(told.counts)
-    found = {}
-    for start, length in _windows(told, first, len(left)):
-        if (score := _striking(told, left, start, length, bound)) is not None:
-            found[start, length] = score
-    while found:
-        (start, length), score = max(found.items(), key=lambda each: abs(each[1]))
-        yield start, start + length, 1 if score > 0 else -1
-        for at in range(start, start + length):
-            left[at] = told.expected[at]
-        for start_, length_ in _windows(told, max(first, start - max(LENGTHS)), start + length + max(LENGTHS)):
-            if start_ < start + length and start_ + length_ > start:
-                found.pop((start_, length_), None)
-                if (score_ := _striking(told, left, start_, length_, bound)) is not None:
-                    found[start_, length_] = score_
-
-
-def _windows(told: Usual, first: int, end: int) -> Iterator[tuple[int, int]]:
-    for start in range(first, min(end, len(told.counts))):
-        for length in LENGTHS:
-            if start + length <= len(told.counts):
-                yield start, length
-
-
-def _striking(told: Usual, counts: Sequence[float], start: int, length: int, bound: float) -> float | None:
-    """How far beyond the bound a stretch is; None: it is not."""
-    end = start + length
-    if not all(told.weeks[start:end]):
-        return None
-    hits, expected = sum(counts[start:end]), sum(told.expected[start:end])
-    off = hits - expected
-    if abs(off) < LEAST_HITS:
-        return None
-    spread = sum(told.spread[start:end])
-    scale = told.scale[end - 1][LENGTHS.index(length)]
-    reach = bound * _caution(told.weeks[end - 1]) * scale
-    if off * off < 0.25 * reach * reach * spread:  # far from it: no need to be exact
-        return None
-    score = departure(hits, expected, (spread - expected) / expected**2) / reach
-    return score if abs(score) > 1 else None
-
-
-def _caution(weeks: int) -> float:
-    """Few weeks tell less."""
-    return 1 + 0.5 / weeks
-
-
-def departure(hits: float, expected: float, phi: float) -> float:
-    """By how many spreads a count departs: as rare as a normal value so far from its mean.
-
-    The signed root of a negative binomial's deviance, half a hit nearer to what was expected.
-    """
-    side = 1.0 if hits > expected else -1.0
-    near = max(hits - 0.5 * side, 0.0)
-    if (near - expected) * side <= 0:
-        return 0.0
-    own = near * log(near / expected) if near else 0.0
-    if phi < 1e-9:  # noqa: PLR2004 - a Poisson's
-        return side * sqrt(max(0.0, 2 * (own - (near - expected))))
-    size = 1 / phi
-    return side * sqrt(max(0.0, 2 * (own - (near + size) * log((near + size) / (expected + size)))))
-
-
-def _departure(told: Usual, start: int, end: int, bound: float) -> Departure:
-    expected = sum(told.expected[start:end])
-    hits = sum(told.counts[start:end])
-    spread = sum(told.spread[start:end])
-    near = min(LENGTHS, key=lambda length: abs(length - (end - start)))
-    scale = told.scale[end - 1][LENGTHS.index(near)]
-    weeks = min(told.weeks[start:end])
-    phi = (spread - expected) / expected**2
-    reach = bound * _caution(weeks) * scale
-    low, high = bounds(expected, phi, reach)
-    return Departure(start, end - 1, hits, expected, low, high, departure(hits, expected, phi) / scale, weeks)
-
-
-def bounds(expected: float, phi: float, reach: float) -> tuple[int, int]:
-    """The least and the most whole number that departs by no more than so many spreads."""
-    low, high = 0, int(expected)
-    while low < high:  # the least that does not depart
-        middle = (low + high) // 2
-        if departure(middle, expected, phi) >= -reach:
-            high = middle
-        else:
-            low = middle + 1
-    least, low, high = low, int(expected), max(1, int(expected))
-    while departure(high, expected, phi) <= reach and high < inf:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if departure(middle, expected, phi) <= reach:
-            low = middle
-        else:
-            high = middle
-    return least, low

@@ -106,9 +106,11 @@ def create(sources: Sources, hosts: Iterable[str] = ()) -> FastAPI:
         service.feed.close()
         service.asking.close()
 
-    app = FastAPI(title="pixelake", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="pixelake", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
     app.state.feed = service.feed
-    app.include_router(_pages(service))
+    app.include_router(_pages(service, app))
     app.include_router(asked.routes(service.asking, service.feed), prefix="/api/v1")
     app.include_router(sql.routes(service.asking), prefix="/api/v1")
     app.include_router(_house_routes(service), prefix="/api/v1", responses=FAULTS)
@@ -125,7 +127,7 @@ def create(sources: Sources, hosts: Iterable[str] = ()) -> FastAPI:
     return app
 
 
-def _pages(service: _Service) -> APIRouter:
+def _pages(service: _Service, app: FastAPI) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.api_route("/health", methods=["GET", "HEAD"])
@@ -133,6 +135,11 @@ def _pages(service: _Service) -> APIRouter:
         # 200 in any case: to start us again helps nobody. Why it is, strangers are not told.
         stalled = await service.answers.get("stalled", service.sources.stalled, STATUS_SECONDS)
         return PlainTextResponse(STALLED if stalled else "ok\n")
+
+    @routes.get("/openapi.json")
+    async def openapi() -> JSONResponse:
+        # making it takes a second, which others need not wait
+        return JSONResponse(await service.answers.get("openapi", app.openapi, float("inf")))
 
     @routes.get("/")
     async def page() -> FileResponse:

@@ -152,7 +152,7 @@ def _field(option: Option) -> tuple[Any, Any]:
     """An option as a field: None where it is not given."""
     default = f"; default {option.default}" if option.default else ""
     described = f"{option.meaning}{default}"
-    if option.type == "texts":
+    if option.type in {"texts", "filters"}:
         return list[Annotated[str, Field(max_length=LONGEST)]] | None, Field(
             None, description=described, max_length=MOST_FILTERS
         )

@@ -17,7 +17,7 @@ from pixelake.warehouse.delta_log import EVENTS_FOLDER
 from pixelake.warehouse.pieces import BUCKET, bucket_sql
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
-from pixelake.warehouse.rollup.definition import Counted, counted, keys, sums
+from pixelake.warehouse.rollup.definition import Counted, counted, keys, looked_at, sums
 from pixelake.warehouse.rollup.manifest import Day
 from pixelake.warehouse.snapshot import Snapshot, literal
 from pixelake.warehouse.spill import Spill
@@ -45,6 +45,7 @@ def database(lake: Place, memory: str, spill: Spill) -> Iterator[duckdb.DuckDBPy
         "temp_directory": str(spill.place),
         "max_temp_directory_size": f"{spill.most}B",
         "TimeZone": "UTC",
+        "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
@@ -108,7 +109,7 @@ class Counting:
     def _read(self, scope: Scope, first: date, last: date) -> int:
         """Make the relations that questions read; return how many rows there are."""
         events = self._standing.relation(EVENTS_FOLDER, first, last)
-        whole = trail(scope, self._standing.columns)
+        whole = trail(scope, [name for name in self._standing.columns if name in looked_at()])
         sql = f"with events as ({events}), whole as ({whole}) select *, user_id is not null as identified from whole"  # noqa: S608
         self._database.execute(f"create or replace temp table trail as {sql}", self._clocks.values(scope.sites))
         for name, sql in relations(scope.start, scope.end, "true", visits=True).items():

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from pixelake import event
-from pixelake.warehouse.questions import TYPES, Question, questions
+from pixelake.warehouse.questions import TYPES, Question, questions, words
 from pixelake.warehouse.trail import NEEDED, VISIT, Scope, kept, trail
 from pixelake.warehouse.zones import EPOCH, Clock, fixed
 
@@ -25,6 +25,12 @@ def counted() -> tuple[Counted, ...]:
     """All that is counted of a day."""
     own = [each for each in questions().values() if each.partial and each.counted_as == each.name]
     return tuple(Counted(each, grain) for each in own for grain in (GRAINS if each.kind == "series" else ("",)))
+
+
+@cache
+def looked_at() -> frozenset[str]:
+    """The columns of events that may be needed: those that a trail keeps, and all words of the questions."""
+    return frozenset(NEEDED).union(*(words(each.question.partial) for each in counted()))
 
 
 @cache

@@ -1,14 +1,16 @@
 """Which roll-ups hold for the version of the lake that is read just now."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 from zlib import crc32
 
 import msgspec
 
 from pixelake.warehouse import place
 from pixelake.warehouse.delta_log import UNREADABLE, DeltaLog, parse_entry
+from pixelake.warehouse.layout import folder_of, values_of
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.definition import definition
@@ -64,11 +66,12 @@ def _span(change: Mapping[str, Any]) -> Touched:
     except (KeyError, TypeError, ValueError):
         pass
     try:
-        values = change["partitionValues"]
-        begun = datetime(int(values["year"]), int(values["month"]), int(values["day"]), tzinfo=UTC)
+        values = values_of(folder_of(unquote(change["path"])))
+        day = date(int(values["year"]), int(values["month"]), int(values["day"]))
+        begun = datetime.combine(day, time(int(values.get("hour", 0))), UTC)
     except (KeyError, TypeError, ValueError):
         return EVER
-    return Touched(begun, begun + DAY)
+    return Touched(begun, begun + (timedelta(hours=1) if "hour" in values else DAY))
 
 
 class Nothing:
