@@ -163,8 +163,9 @@ def ask_chdb(lake: Path, period: str, rounds: int) -> dict[str, Any]:
 
     from pixelake.warehouse.elsewhere import elsewhere  # noqa: PLC0415 - for that alone
 
+    events = lake.absolute() / "events"
     days = [END - PERIODS[period] - timedelta(days=1) + timedelta(days=day) for day in range(PERIODS[period].days + 2)]
-    files = [file for day in days for file in (lake / "events" / f"{day:year=%Y/month=%m/day=%d}").glob("*.parquet")]
+    files = [file for day in days for file in (events / f"{day:year=%Y/month=%m/day=%d}").glob("*.parquet")]
     engine = session.Session()
     for setting in (
         "use_hive_partitioning = 0",
@@ -173,12 +174,12 @@ def ask_chdb(lake: Path, period: str, rounds: int) -> dict[str, Any]:
     ):
         engine.query(f"set {setting}")
     engine.query("create database if not exists lake")
-    named = ",".join(str(file) for file in files)
+    named = ",".join(file.relative_to(events).as_posix() for file in files)
     folders = ", ".join(
         f"formatDateTime(received_at, '{form}', 'UTC') as {name}"
         for name, form in (("year", "%Y"), ("month", "%m"), ("day", "%d"))
     )
-    engine.query(f"create view lake.events as select *, {folders} from file('{{{named}}}', Parquet)")
+    engine.query(f"create view lake.events as select *, {folders} from file('{events}/{{{named}}}', Parquet)")
 
     def one(name: str) -> tuple[float, str]:
         sql = elsewhere(question(name, period, "raw"), CLOCKS, "clickhouse")

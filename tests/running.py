@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -58,11 +58,12 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *flags: str) -> Iterator[Running]:
-    """One in a folder of its own, which is stopped in good order."""
+def running(folder: Path, *flags: str, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """One in a folder of its own, with more in its environment; it is stopped in good order."""
     ports = ("--collect", "127.0.0.1:0", "--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
     command = [sys.executable, "-P", "-m", "pixelake", "serve", *ports, "--data", str(folder / "data"), *flags]
     clean = {name: text for name, text in os.environ.items() if not name.startswith("PIXELAKE_")}
+    clean |= environment or {}
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder, env=clean)
     try:

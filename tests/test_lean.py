@@ -14,8 +14,10 @@ MB = 1 << 20
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A `serve` whose sinks are open."""
-    with running(tmp_path_factory.mktemp("lean"), "--workers", "1") as found:
+    """A `serve` whose sinks are open, without what is installed for tests alone: Arrow would load numpy, if it found it."""
+    folder = tmp_path_factory.mktemp("lean")
+    (folder / "numpy.py").write_text("raise ImportError('no dependency of pixelake')\n")
+    with running(folder, "--workers", "1", environment={"PYTHONPATH": str(folder)}) as found:
         found.metrics(until="pixelake_sink_lag_seconds{")
         yield found
 

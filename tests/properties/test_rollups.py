@@ -39,7 +39,7 @@ SETTINGS = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 COLUMNS = filters.filterable({field.name: field.type for field in model.FIELDS})
-EXAMPLES = 12
+EXAMPLES = 8
 AFTER = 3
 """Questions of each lake, and of one after each thing that happens to it."""
 WORLDS = {

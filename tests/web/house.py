@@ -160,11 +160,9 @@ class House:
     stop: Callable[[], float]
 
 
-@contextmanager
-def serving(hosts=(), stalled=lambda: False) -> Iterator[House]:
-    """The web role on a free port, until the end of the block."""
-    live, questions, lake, registry = MemoryLive(), CountedQuestions(), MemoryLake(), MemoryRegistry()
-    sources = Sources(
+def sources(questions, lake, live, registry, stalled=lambda: False) -> Sources:
+    """What the web role is handed."""
+    return Sources(
         questions,
         lake,
         lambda: Clocks.of_registry(registry.snapshot(), "UTC"),
@@ -175,7 +173,13 @@ def serving(hosts=(), stalled=lambda: False) -> Iterator[House]:
         "<img>",
         stalled,
     )
-    app = create(sources, hosts)
+
+
+@contextmanager
+def serving(hosts=(), stalled=lambda: False) -> Iterator[House]:
+    """The web role on a free port, until the end of the block."""
+    live, questions, lake, registry = MemoryLive(), CountedQuestions(), MemoryLake(), MemoryRegistry()
+    app = create(sources(questions, lake, live, registry, stalled), hosts)
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     running = server(app)

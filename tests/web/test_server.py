@@ -14,12 +14,11 @@ import pytest
 PROGRAM = """
 import socket, sys
 sys.path.insert(0, sys.argv[2])
-from tests.web.house import CountedQuestions, MemoryLive, MemoryRegistry, SUMS
+from tests.web.house import CountedQuestions, MemoryLake, MemoryLive, MemoryRegistry, sources
 from pixelake.web.api import create
 from pixelake.web.server import run
-from pixelake.web.sources import Sources
-sources = Sources(CountedQuestions(), MemoryLive(), MemoryRegistry(), lambda: SUMS, "", "")
-run(create(sources), [socket.socket(fileno=int(sys.argv[1]))])
+parts = CountedQuestions(), MemoryLake(), MemoryLive(), MemoryRegistry()
+run(create(sources(*parts)), [socket.socket(fileno=int(sys.argv[1]))])
 print("drained")
 """
 

@@ -15,7 +15,7 @@ from pixelake.operate import folder
 @click.option("--format", "form", type=FORMAT, default="table", show_default=True)
 @click.pass_context
 def sql(context: click.Context, question: str, form: str) -> None:
-    """Read-only SQL over the tables `events` and `rejects`."""
+    """Read-only SQL over the tables `events`, `rejects`, `visits` and `daily`."""
     chosen = settings_of(context)
     folder.existing(chosen.data)
     with build.asked_lake(chosen) as lake:

@@ -20,7 +20,7 @@ from pixelake.settings import Settings
 EPILOG: Final = "Every setting is a flag of every command: `pixelake settings` lists them."
 FLAGS: Final = "pixelake.flags"
 """Where the flags of a call are kept, in click's context."""
-FORMAT: Final = click.Choice(["table", "csv", "json", "parquet"])
+FORMAT: Final = click.Choice(["table", "csv", "json", "parquet", "arrow"])
 MOST_ROWS: Final = (1 << 63) - 1
 MOST_DAYS: Final = 36_500
 """A hundred years."""
@@ -163,8 +163,9 @@ def print_rows(rows: Any, form: str) -> None:
     """Show the rows of a table on stdout, in one of `FORMAT`."""
     from pixelake.operate import render
 
-    if form == "parquet" and sys.stdout.isatty():
-        raise Misuse("Parquet is not for terminals", "write it to a file: ... --format parquet > rows.parquet")
+    if form in {"parquet", "arrow"} and sys.stdout.isatty():
+        name = form.capitalize()
+        raise Misuse(f"{name} is not for terminals", f"write it to a file: ... --format {form} > rows.{form}")
     render.render(rows, form, sys.stdout, sys.stdout.buffer)
 
 

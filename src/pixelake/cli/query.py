@@ -24,6 +24,7 @@ NOW: Final = "now"
 """The question that the live store answers."""
 LIMIT: Final = 10
 """Rows of a list, if nothing is said."""
+_DIALECTS: Final = ("duckdb", "trino", "clickhouse")
 _INTERVALS: Final = ("minute", "quarter", "hour", "day", "week", "month")
 
 
@@ -123,6 +124,7 @@ def _common(question: "Question") -> list[click.Option]:
         click.Option(["--compare"], is_flag=True, help="Also the period before."),
         click.Option(["--option", "more"], multiple=True, metavar="NAME=VALUE", help="One of its own options."),
         click.Option(["--explain"], is_flag=True, help="Tell where the rows would come from, instead."),
+        click.Option(["--sql", "dialect"], type=click.Choice(_DIALECTS), help="Say it in that SQL, instead."),
         click.Option(["--format", "form"], type=FORMAT, default="table", show_default=True),
     ]
 
@@ -135,12 +137,24 @@ def _ask(context: click.Context, question: "Question", given: Mapping[str, Any])
     with build.asked_lake(chosen) as lake, _misuse():
         questions = asking.questions(lake, clocks, shared)
         ask = _asked(question, given, lake.standing().columns, clocks())
+        if given["dialect"]:
+            click.echo(_said(ask, clocks(), given["dialect"], shared))
+            return
         if given["explain"]:
             _tell(questions.explain(ask), given["form"])
             return
         answer = questions.ask(ask)
     print_rows(answer.table, given["form"])
     _note(answer, ask)
+
+
+def _said(ask: "Ask", clocks: "Clocks", dialect: str, shared: "asking.Look") -> str:
+    """The question in the SQL of another engine."""
+    try:
+        from pixelake.warehouse.elsewhere import elsewhere
+    except ImportError as error:
+        raise Misuse(f"--sql needs {error.name}", "pip install 'pixelake[elsewhere]'") from None
+    return elsewhere(ask, clocks, dialect, lambda what: getattr(shared.snapshot(), what))
 
 
 def _asked(question: "Question", given: Mapping[str, Any], columns: Mapping[str, str], clocks: "Clocks") -> "Ask":

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, Final, TextIO
@@ -19,7 +19,7 @@ from rich.text import Text
 from pixelake.errors import QueryError
 from pixelake.warehouse.rows import rows_of as plain_rows
 
-FORMATS: Final = ("table", "csv", "json", "parquet")
+FORMATS: Final = ("table", "csv", "json", "parquet", "arrow")
 """What `render` can write."""
 
 _QUOTED: Final = re.compile(r'[",\r\n]')
@@ -48,7 +48,7 @@ def json_of(row: Mapping[str, Any]) -> str:
 
 
 def render(rows: pa.Table, form: str, out: TextIO, binary: BinaryIO) -> None:
-    """Write `rows` in one of `FORMATS`; Parquet to `binary`, all others to `out`.
+    """Write `rows` in one of `FORMATS`; Parquet and Arrow (a stream) to `binary`, all others to `out`.
 
     Times are ISO 8601 and UTC where the column is. Decimals are plain numbers
     with all their digits. JSON is an array of objects, a row a line. CSV has a
@@ -60,11 +60,19 @@ def render(rows: pa.Table, form: str, out: TextIO, binary: BinaryIO) -> None:
         QueryError: this format, or Python, has no such value: an interval in Parquet, a year 99999.
         OSError: it cannot be written.
     """
-    write = {"table": _table, "csv": _csv, "json": _json}.get(form, lambda rows, _: pq.write_table(rows, binary))
+    write = {"table": _table, "csv": _csv, "json": _json}.get(form, lambda rows, _: _BINARY[form](rows, binary))
     try:
         write(rows, out)
     except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
         raise QueryError(f"cannot write a value as {form}: {error}", "cast it to text in the query") from error
+
+
+def _arrow(rows: pa.Table, binary: Any) -> None:
+    with pa.ipc.new_stream(binary, rows.schema) as stream:
+        stream.write_table(rows)
+
+
+_BINARY: Final[Mapping[str, Callable[[pa.Table, Any], None]]] = {"parquet": pq.write_table, "arrow": _arrow}
 
 
 def rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:

@@ -29,6 +29,8 @@ from pixelake.warehouse.zones import Zones
 DIALECTS: Final = ("duckdb", "trino", "clickhouse")
 """What a question can be said in. Athena speaks Trino's."""
 CHANGES: Final = {"trino": TRINO, "clickhouse": CLICKHOUSE}
+LACKING: Final[Mapping[str, frozenset[str]]] = {"clickhouse": frozenset({"funnel"})}
+"""What an engine cannot: carry lists through a recursion."""
 SCHEMA: Final = "lake"
 TABLES: Final = {"events": event.FIELDS, "rejects": reject.FIELDS}
 SETTINGS: Final = (
@@ -83,6 +85,8 @@ def elsewhere(ask: Ask, clocks: Clocks, dialect: str, declared: Callable[[str], 
     """
     if dialect not in DIALECTS:
         raise QueryError(f"sql: there is no dialect {dialect[:40]!r}", f"one of {', '.join(DIALECTS)}")
+    if ask.question in LACKING.get(dialect, ()):
+        raise QueryError(f"sql: {ask.question!r} cannot be said in {dialect}", "take duckdb or trino")
     sql = inlined(_statement(ask, clocks, declared))
     if dialect == "duckdb":
         return sql

@@ -132,7 +132,7 @@ def test_time_is_bounded(folder: Path) -> None:
     assert builder(folder).run().days == built.waiting
 
 
-@pytest.mark.parametrize("cut", range(14))
+@pytest.mark.parametrize("cut", range(13))
 def test_it_may_be_cut_short_at_any_file(folder: Path, cut: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the list names holds, the rest is made next time, and no file stays that no list names."""
     real, written = durable.write, []

@@ -6,9 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, timedelta
 from pathlib import Path
-from typing import IO, Final
-
-import duckdb
+from typing import IO, TYPE_CHECKING, Final
 
 from pixelake.errors import LakeUnavailable
 from pixelake.warehouse import durable
@@ -24,6 +22,9 @@ from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.trail import NEEDED, Scope, kept, relations, trail
 from pixelake.warehouse.zones import DAY, STEPS, Clock
 
+if TYPE_CHECKING:
+    import duckdb
+
 TRAIL_ORDER: Final = "site, person nulls first, visit, received_at"
 TRAIL_GROUP: Final = 122_880
 """How the events of a trail lie in its file, and how many together."""
@@ -33,12 +34,14 @@ CUBE_GROUP: Final = 8_192
 
 
 @contextlib.contextmanager
-def database(lake: Place, memory: str, spill: Spill) -> Iterator[duckdb.DuckDBPyConnection]:
+def database(lake: Place, memory: str, spill: Spill) -> "Iterator[duckdb.DuckDBPyConnection]":
     """What counts.
 
     Raises:
         LakeUnavailable: it cannot read the lake, or has neither memory nor disk for it.
     """
+    import duckdb  # noqa: PLC0415 - the consumer knows of roll-ups and never makes one: it need not hold 50 MB for them
+
     options = {
         "memory_limit": memory,
         "threads": 1,
@@ -72,7 +75,7 @@ class Counting:
     """
 
     def __init__(
-        self, opened: duckdb.DuckDBPyConnection, folder: Place, spill: Spill, clocks: Clocks, standing: Snapshot
+        self, opened: "duckdb.DuckDBPyConnection", folder: Place, spill: Spill, clocks: Clocks, standing: Snapshot
     ) -> None:
         self._database, self._folder, self._spill = opened, folder, spill.place.parent
         self._clocks, self._standing = clocks, standing
