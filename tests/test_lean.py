@@ -14,7 +14,7 @@ MB = 1 << 20
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A `serve` whose sinks are open, without what is installed for tests alone: Arrow would load numpy, if it found it."""
+    """A `serve` whose sinks are open, without what only tests have installed: Arrow would load numpy."""
     folder = tmp_path_factory.mktemp("lean")
     (folder / "numpy.py").write_text("raise ImportError('no dependency of pixelake')\n")
     with running(folder, "--workers", "1", environment={"PYTHONPATH": str(folder)}) as found:

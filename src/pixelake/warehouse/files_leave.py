@@ -94,8 +94,8 @@ def _leave(path: Path, rows: MeantRows, lines: MeantLines) -> tuple[int, int]:
     if ending not in _READERS:
         return 0, 0
     table = _READERS[ending](path)
-    mask = rows(table)
-    kept = table.filter(pc.invert(mask))
+    staying: Any = pc.invert(rows(table))
+    kept = table.filter(staying)
     if kept.num_rows < table.num_rows:
         _replace(path, partial(_WRITERS[ending], kept) if kept.num_rows else None)
     return table.num_rows, table.num_rows - kept.num_rows

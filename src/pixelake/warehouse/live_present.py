@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pixelake.clock import SECOND
 
 KEPT: Final = 31 * 60 * SECOND
-"""So long people are known to be here, in microseconds: the longest window of `pixelake.warehouse.now`, and a minute."""
+"""So long people are known to be here, in µs: the longest window of `pixelake.warehouse.now`, and a minute."""
 NOBODY: Final = 0
 """The mark of a hit that tells no person."""
 

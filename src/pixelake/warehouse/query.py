@@ -205,8 +205,9 @@ class Lakehouse:
         """Ask once more if a file is gone: the newest version does without it; and `without` also if it is damaged."""
         try:
             return ask()
-        except _LOST if without else duckdb.IOException:
-            pass
+        except _LOST as error:
+            if not without and not isinstance(error, duckdb.IOException):
+                raise _explain(error) from None
         except duckdb.Error as error:
             raise _explain(error) from None
         try:

@@ -12,9 +12,9 @@ from deltalake import Schema
 from pixelake import event, reject
 from pixelake.event import PARTITION_COLUMNS
 from pixelake.warehouse import swap_note
-from pixelake.warehouse.reading import Kept
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
 from pixelake.warehouse.layout import FOLDERS, folder_of, tag_of, values_of
+from pixelake.warehouse.reading import Kept
 from pixelake.warehouse.schema import ARROW_TYPES
 
 TABLES: Final = {"events": event.FIELDS, "rejects": reject.FIELDS}

@@ -8,7 +8,8 @@ engine's own idea of time zones, nor the age of its tables, is ever asked.
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Final
+from itertools import pairwise
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pixelake.errors import QueryError
@@ -16,6 +17,8 @@ from pixelake.errors import QueryError
 Zones = tuple[tuple[int, str], ...]
 """``((from_us, zone), ...)``, oldest first, the first from 0: see `pixelake.registry.base.Site`."""
 
+Date: TypeAlias = date
+"""The type, where a method has its name."""
 EPOCH: Final = date(1970, 1, 1)
 MICROSECOND: Final = timedelta(microseconds=1)
 DAY_US: Final = 86_400_000_000
@@ -52,14 +55,14 @@ class Clock:
         self.zones = zones
         self._held = [(_moment(start), known(zone)) for start, zone in zones]
 
-    def date(self, moment: datetime) -> date:
+    def date(self, moment: datetime) -> Date:
         """The local date of a moment."""
         return moment.astimezone(self._ruling(moment)).date()
 
     def _ruling(self, moment: datetime) -> ZoneInfo:
         return next((zone for start, zone in reversed(self._held) if start <= moment), self._held[0][1])
 
-    def bounds(self, day: date) -> tuple[datetime, datetime]:
+    def bounds(self, day: Date) -> tuple[datetime, datetime]:
         """The first moment of a local date, and the first one behind its last."""
         return _bounds(self.zones, day)
 
@@ -149,8 +152,7 @@ def local_us(clock: Clock, start: datetime, end: datetime, moment: str = "receiv
     offsets = clock.offsets(start, end)
     last = _us(offsets[-1][1])
     cases = "".join(
-        f" when {moment} < {literal(until)} then {_us(offset)}"
-        for (_, offset), (until, _) in zip(offsets, offsets[1:], strict=False)
+        f" when {moment} < {literal(until)} then {_us(offset)}" for (_, offset), (until, _) in pairwise(offsets)
     )
     added = f"case{cases} else {last} end" if cases else str(last)
     return f"(epoch_us({moment}) + {added})"
