@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +24,11 @@ from pixelake.warehouse.rows import rows_of
 from tests.operate.importing import log_line
 from tests.warehouse.outcomes import event, outcome
 
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTED = sorted(
+    {line for page in PAGES for line in re.findall(r"^pixelake query.*", page.read_text(), re.MULTILINE)}
+)
 DAYS = ["--from", "2026-09-30", "--to", "2026-10-04"]
 Raw = Callable[[Sequence[str]], bytes]
 Told = Callable[[Sequence[str]], str]
@@ -187,3 +194,11 @@ def test_what_fails_is_no_misuse(tmp_path: Path, capfd: pytest.CaptureFixture[st
     """No data folder: exit 1."""
     assert run(["query", "overview", "--data", str(tmp_path / "none")]) == 1
     assert "--data" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", DOCUMENTED)
+def test_what_the_documents_show(data: Path, capfd: pytest.CaptureFixture[str], command: str) -> None:
+    """Each command works as it is written there; a funnel has to be declared first."""
+    code = run([*shlex.split(command, comments=True)[1:], "--data", str(data)])
+    error = capfd.readouterr().err
+    assert code == 0 or "the site has none named 'order'" in error

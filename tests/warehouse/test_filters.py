@@ -157,6 +157,7 @@ def test_what_is_refused(text: str, hint: str) -> None:
         parse([text], COLUMNS)
     assert str(caught.value).startswith("filter: ")
     assert hint in caught.value.hint
+    assert " b'" not in str(caught.value)
 
 
 def test_too_many_filters() -> None:

@@ -1,5 +1,7 @@
 """Queries that nobody should ask: none reads, writes or takes what it may not; others are answered meanwhile."""
 
+import contextvars
+import os
 import resource
 import threading
 import time
@@ -17,6 +19,7 @@ from pixelake.errors import QueryError
 from pixelake.warehouse.ask import Ask
 from pixelake.warehouse.asking import Questions
 from pixelake.warehouse.clocks import Clocks
+from pixelake.warehouse.given_up import GIVEN_UP
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.sql_apart import GRACE, SPARE, Apart
@@ -169,6 +172,7 @@ def test_one_site_sees_nothing_of_another(lake: Path, apart: Apart, tmp_path: Pa
         ("select distinct site, entry from visits", [{"site": "mine", "entry": "h/1"}]),
         ("select count(*) as n from visits", [{"n": 39}]),
         ("with other as (from events where site = 'other') select count(*) as n from other", [{"n": 0}]),
+        ('with "my own-1" as (select distinct site from events) from "my own-1"', [{"site": "mine"}]),
     ],
 )
 def test_one_site_sees_its_own(lake: Path, text: str, rows: list[dict[str, object]]) -> None:
@@ -194,6 +198,39 @@ def test_what_is_allowed_is_answered_apart(apart: Apart) -> None:
         apart.sql("select * from events", rows=10)
     with pytest.raises(QueryError, match="more than 1,000 bytes"):
         apart.sql("select * from events", size=1_000)
+
+
+def test_a_name_made_with_with_opens_no_file(lake: Path) -> None:
+    """Where such a name is not in sight it would be a file: the whole lake, by its folder or by the way to it."""
+    with Lakehouse(lake) as house:
+        for name in (f"{lake}/events/**/*.parquet", os.path.relpath(lake / "events/**/*.parquet"), "a.csv"):
+            for text in (
+                f'select b.* from (with "{name}" as (select 1) select 1) a, "{name}" b',
+                f'select b.* from "{name}" b where 1 in (with "{name}" as (select 1) from "{name}")',
+            ):
+                for site in ("mine", None):
+                    with pytest.raises(QueryError, match="there is no table"):
+                        house.sql(text, site=site)
+
+
+def test_a_query_that_nobody_waits_for_ends(lake: Path) -> None:
+    """Its process is gone long before its time is over."""
+    apart = Apart((str(lake),), timeout=60.0, memory="150MB", threads=1, spill=None, clocks=lambda: CLOCKS)
+    given_up = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        context = contextvars.copy_context()
+        context.run(GIVEN_UP.set, given_up)
+        begun = time.monotonic()
+        asked = pool.submit(context.run, _ask, apart, "select count(*) from range(9999999999) a, range(9999) b", None)
+        threading.Timer(1.5, given_up.set).start()
+        assert isinstance(asked.result().answer, QueryError)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_number_beyond_all_numbers(lake: Path) -> None:
+    """It is refused by its name; not as a want of memory."""
+    with Lakehouse(lake) as house, pytest.raises(QueryError, match="number of the query is too large"):
+        house.sql("select 1e400")
 
 
 def test_functions_with_effects_are_known() -> None:

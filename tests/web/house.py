@@ -108,6 +108,7 @@ class MemoryLake:
     version: str = "1-0"
     asked: list[tuple] = field(default_factory=list)
     error: Exception | None = None
+    seconds: float = 0.0
 
     def standing(self):
         """Its version and columns."""
@@ -118,6 +119,8 @@ class MemoryLake:
     def sql(self, text, *, site=None, rows=None, size=None):
         """As `Lake.sql`."""
         self.asked.append((text, site))
+        if given_up := GIVEN_UP.get():
+            given_up.wait(self.seconds)
         if self.error:
             raise self.error
         return pa.table({"n": [1], "text": ["@formula"]})

@@ -9,6 +9,7 @@ import pytest
 
 from pixelake.errors import LakeUnavailable, QueryError
 from pixelake.warehouse.questions import questions
+from pixelake.web import formats
 from pixelake.web.charts import CHARTS
 
 MARCH = {"from": "2026-03-01", "to": "2026-03-08"}
@@ -252,6 +253,14 @@ def test_sql(house):
     assert answer.headers["cache-control"] == "no-store"
     assert house.client.post("/api/v1/sql?format=rows", content="select 'ä'").json() == [{"n": 1, "text": "@formula"}]
     assert house.lake.asked == [("select 1 as n", "shop"), ("select 'ä'", None)]
+
+
+def test_numbers_in_csv():
+    """They are numbers, also below zero; truth is as in JSON; only text can be a formula."""
+    table = pa.table({"n": [-1, 10**15], "f": [-0.5, None], "is": [True, False], "text": ["-1", "a"], "-n": [[-1], []]})
+    assert formats.body(table, "csv", {}).decode() == (
+        "n,f,is,text,'-n\n-1,-0.5,true,'-1,[-1]\n1000000000000000,,false,a,[]\n"
+    )
 
 
 def test_sql_formats(house):

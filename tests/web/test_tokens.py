@@ -1,6 +1,7 @@
 """Tokens of programs, and what one that is for a single site may see."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -90,6 +91,26 @@ def test_a_token_of_all_sites(house):
         assert client.get("/api/v1/status").status_code == 200
         assert client.get("/api/v1/pages?site=blog").status_code == 200
     _until(lambda: house.registry.used == [hash_of(ALLS)])
+
+
+def test_slow_sql_keeps_no_question_waiting(house):
+    """Not even that of several callers, who ask for as much as they may."""
+    house.lake.seconds = 10.0
+    with httpx.Client(base_url=house.url, timeout=30) as client, ThreadPoolExecutor(8) as pool:
+        callers = [{"Authorization": f"Bearer {token}"} for token in (SHOPS, ALLS)]
+        asked = [pool.submit(_hung_up, house.url, callers[n % 2], n) for n in range(8)]
+        _until(lambda: len(house.lake.asked) == 2)
+        begun = time.monotonic()
+        for headers in callers:
+            assert client.get("/api/v1/pages", headers=headers).status_code == 200
+        assert time.monotonic() - begun < 2
+        assert [each.result() for each in asked] == [True] * 8
+
+
+def _hung_up(url, headers, number):
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(f"{url}/api/v1/sql?q=select {number}", headers=headers, timeout=3)
+    return True
 
 
 def test_a_token_that_was_taken_away(house):

@@ -152,7 +152,8 @@ def _check_value(column: str, operator: str, value: str, kind: str) -> None:
         try:
             re2.compile(value, _QUIET)
         except re2.error as error:
-            message = f"filter: {value[:60]!r} is no pattern: {error}"
+            why = b"".join(error.args).decode(errors="replace")  # which it has in bytes
+            message = f"filter: {value[:60]!r} is no pattern: {why}"
             raise QueryError(message, "a regular expression as RE2 knows it") from None
     if value and kind == "bool" and value.lower() not in {"true", "false"}:
         raise QueryError(f"filter: {column!r} is true or false, not {value[:40]!r}", f"`{column} is true`")

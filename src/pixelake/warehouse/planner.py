@@ -24,7 +24,7 @@ from pixelake.warehouse.exact import Days
 from pixelake.warehouse.given import Given, More
 from pixelake.warehouse.hooks import AFTER, MORE
 from pixelake.warehouse.pieces import BUCKET, added, bucket_sql, parquet, safe, with_ctes
-from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, words
+from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, questions, words
 from pixelake.warehouse.reading import Kept, Standing, Statement, parameters
 from pixelake.warehouse.trail import NEEDED, Scope, day_span, days_between, plain, relations, trail
 from pixelake.warehouse.zones import (
@@ -45,7 +45,8 @@ TRAIL: Final = "trail"
 ROWS: Final = "rows"
 
 _LEFT: Final = frozenset({"partition", "position", "year", "month", "day", "hour"})
-_RAW_ONLY: Final = frozenset(field.name for field in event.FIELDS) - set(NEEDED) - _LEFT
+_KNOWN: Final = frozenset(field.name for field in event.FIELDS)
+_RAW_ONLY: Final = _KNOWN - set(NEEDED) - _LEFT
 """Columns that only the lake has."""
 _VISITS: Final = frozenset({"visits", "visit", "visit_at", "entry", "exit"})
 """Words of a question that needs to know visits."""
@@ -95,7 +96,7 @@ class Planner:
         self.values: dict[str, Any] = {}
         self.interval = ask.interval or default_interval(ask)
         self.options = options(question, ask.options)
-        self._more = More()
+        self._more, self._own = More(), frozenset[str]()
         given = [sql for name, sql in question.instead.items() if self.options.get(name) is not None]
         self._is_other, self.partial = bool(given), given[0] if given else question.partial
         self.days = Days(question, ask, self.clock, [clock for clock, _ in self._groups], self.interval)
@@ -119,6 +120,7 @@ class Planner:
             **self.clocks.values(" ".join(sql for _, sql in self._groups)),
         }
         kinds = dict(standing.columns)
+        self._own = frozenset(kinds) - _KNOWN
         passing, values = filters.as_sql(self.ask.filter, kinds)
         self.values |= values
         self.values |= self.options
@@ -221,7 +223,7 @@ class Planner:
         """Whether the events that are kept with their visits can tell."""
         asked = filters.columns_in(self.ask.filter)
         lacks = (self._words | asked) & {*_RAW_ONLY, "rejected"}
-        return self.ask.people and not lacks and asked <= set(NEEDED)
+        return self.ask.people and not lacks and asked <= set(NEEDED) and not self._own & self._more_words
 
     @property
     def _needs_visits(self) -> bool:
@@ -230,7 +232,12 @@ class Planner:
     @property
     def _words(self) -> frozenset[str]:
         """All words of what reads the relations."""
-        return words(" ".join([self.partial or self.question.answer, *self._more.ctes.values()]))
+        return words(self.partial or self.question.answer) | self._more_words
+
+    @property
+    def _more_words(self) -> frozenset[str]:
+        """Those of what sites declare, which may name columns of the user's own."""
+        return words(" ".join(self._more.ctes.values()))
 
     # --- relations
 
@@ -266,7 +273,7 @@ class Planner:
         parts = [self._part(standing, each, passing) for each in segments]
         nothing = ", ".join(
             f"null::{TYPES[each.type]} as {each.name}"
-            for each in (*(each for each in question.columns if each.role == "key"), *sums)
+            for each in (*(each for each in question.columns if each.role == "key" and each.name != "local_day"), *sums)
         )
         partial = "\nunion all by name\n".join(
             [f"select null::date as local_day, {nothing} where false", *(f"({part})" for part in parts)]
@@ -330,13 +337,21 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
             names = ", ".join(dict.fromkeys([*question.keys, *(each.name for each in question.sums), "local_day"]))
             return (
                 f"select {names} from {parquet(segment.files)} where question = '{question.counted_as}'"  # noqa: S608
-                f" and grain = '{self._grain}' and {segment.sites}{picked}"
+                f" and grain = '{self._grain}' and {self._level(segment)} and {segment.sites}{picked}"
             )
         partial = BUCKET.sub(lambda found: self._bucket(found[1]), self.partial)
         ctes = with_ctes({**self._ctes(standing, segment, passing), **self._more.ctes})
         if picked:
             return f"with {ctes}, picked as ({partial}) select * from picked where true{picked}"  # noqa: S608
         return f"with {ctes}\n{partial}"
+
+    def _level(self, segment: _Segment) -> str:
+        """SQL: what of a file with the sums of days and months is meant."""
+        is_series = questions()[self.question.counted_as].kind == "series"
+        if segment.source == MONTHS and not is_series:
+            return "level = 'month'"
+        first = segment.days[0].replace(day=1) if segment.source == MONTHS else segment.days[0]
+        return f"level = 'day' and local_day between {day_literal(first)} and {day_literal(segment.days[-1])}"
 
     def _bucket(self, column: str) -> str:
         if self.question.kind != "series" or self._by_days:

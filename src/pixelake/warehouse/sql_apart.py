@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import BytesIO
@@ -23,12 +24,15 @@ import pyarrow as pa
 
 from pixelake.errors import LakeUnavailable, QueryError
 from pixelake.warehouse.clocks import Clocks
+from pixelake.warehouse.given_up import GIVEN_UP
 from pixelake.warehouse.place import Place
 
 SIZE: Final = 64 << 20
 """Bytes that an answer may have."""
 GRACE: Final = 2.0
 """Seconds that the process has, beyond those of the query, to begin and to say that the time is over."""
+LOOK: Final = 0.2
+"""Seconds between two looks whether anybody still waits."""
 SPARE: Final = 512 << 20
 """Bytes beyond those that DuckDB counts."""
 POLITE: Final = 5
@@ -120,7 +124,7 @@ class Apart:
         )
         with child:
             try:
-                answer, _ = child.communicate(told, timeout=self._timeout + GRACE)
+                answer = _said(child, told, self._timeout + GRACE)
             except subprocess.TimeoutExpired:
                 raise self._late() from None
             finally:
@@ -150,6 +154,23 @@ class Apart:
 
 
 _MEMORY: Final = "ask for less, or raise the setting sql_memory"
+
+
+def _said(child: "subprocess.Popen[bytes]", told: bytes, seconds: float) -> bytes:
+    """What the process answers.
+
+    Raises:
+        TimeoutExpired: it takes longer, or nobody waits for it any more.
+    """
+    given_up, until = GIVEN_UP.get(), time.monotonic() + seconds
+    waiting: bytes | None = told
+    while True:
+        try:
+            return child.communicate(waiting, timeout=LOOK)[0]
+        except subprocess.TimeoutExpired:
+            waiting = None  # what is left of it is still written
+            if time.monotonic() >= until or (given_up and given_up.is_set()):
+                raise
 
 
 def _environment(*, remote: bool) -> Mapping[str, str]:

@@ -5,6 +5,7 @@ text is, and each source of rows in it must be known here. Of functions that
 make a value, those that look at, or change, more than what they are given are named.
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -24,8 +25,10 @@ CURIOUS: Final = frozenset(
             "current_schemas",
             "currval",
             "getenv",
+            "get_block_size",
             "getvariable",
             "in_search_path",
+            "json_serialize_plan",
             "nextval",
             "parse_duckdb_log_message",
         ),
@@ -37,6 +40,8 @@ CURIOUS: Final = frozenset(
 SHOWN: Final = frozenset({'"tables"'})
 """What ``show`` may show, beside the columns of a table."""
 
+_WORD: Final = re.compile(r"[\w $-]+")
+"""A name that DuckDB never takes for a file: those have a dot."""
 
 LONGEST: Final = 100_000
 """Characters of a query: the parser's memory grows with them."""
@@ -110,6 +115,8 @@ def _tree(text: str, parser: duckdb.DuckDBPyConnection, hint: str) -> Any:
         tree = msgspec.json.decode(row[0]) if row else {"error": True}
     except RecursionError:
         raise QueryError("the query is nested too deep", "nest it less") from None
+    except msgspec.DecodeError:  # DuckDB writes an infinite number as no JSON has it
+        raise QueryError("a number of the query is too large", "write 'infinity'::double, if that is meant") from None
     if tree["error"]:
         raise QueryError("only SELECT can be asked", hint)
     return tree
@@ -128,10 +135,11 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _own_names(nodes: Collection[dict[str, Any]]) -> set[str]:
-    """What the query itself names with WITH, anywhere."""
+    """What the query itself names with WITH, anywhere: plain words, since where none is in sight others are files."""
     tables = (node["cte_map"]["map"] for node in nodes if isinstance(node.get("cte_map"), dict))
     recursive = {str(node["cte_name"]).lower() for node in nodes if node.get("cte_name")}
-    return {str(each["key"]).lower() for table in tables for each in table} | recursive
+    named = {str(each["key"]).lower() for table in tables for each in table} | recursive
+    return {name for name in named if _WORD.fullmatch(name)}
 
 
 def _system_names(parser: duckdb.DuckDBPyConnection) -> set[str]:

@@ -32,6 +32,8 @@ T = TypeVar("T")
 CACHE: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
 HERE_SECONDS: Final = 0.25
 """What the lake and the registry say of themselves is looked up so often at most."""
+SQL_AT_ONCE: Final = 2
+"""Queries of people's own SQL that run at once, one of each caller: each has its own process, threads and memory."""
 SMALL: Final = 200
 """Rows that are written without a thread."""
 GONE: Final = 499
@@ -54,12 +56,14 @@ class Asking:
 
     Attributes:
         heavy: what reads the lake.
+        sql: people's own SQL, which may take its whole time: it has places of its own, and takes none of the others.
         light: what does not.
     """
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.heavy, self.light = Answers(AT_ONCE, Line()), Answers()
+        self.sql = Answers(SQL_AT_ONCE, Line(SQL_AT_ONCE, 1))
 
     async def here(self) -> Here:
         """How the lake and the registry are."""
@@ -88,6 +92,7 @@ class Asking:
     def close(self) -> None:
         """Start nothing more."""
         self.heavy.close()
+        self.sql.close()
         self.light.close()
 
 

@@ -108,7 +108,7 @@ def _plain(value: Any) -> str:  # noqa: PLR0911 - a line a type
         return ""
     if isinstance(value, str):
         return _inert(value)
-    if isinstance(value, float):
+    if isinstance(value, float) or type(value) is int:
         return str(value)
     if isinstance(value, Decimal):
         return format(value, "f")

@@ -75,5 +75,5 @@ async def _answer(asking: Asking, request: Request, given: Sql, text: str) -> Re
     site = site_of(request, given.site)
     form = formats.chosen(given.format, request.headers.get("accept", ""), SQL_FORMATS)
     ask = partial(asking.sources.lake.sql, text, site=site, rows=MOST_ROWS, size=MOST_BYTES)
-    table = await attended(request, asking.heavy.get(("sql", text, site), ask, 0.0, caller=access_of(request).caller))
+    table = await attended(request, asking.sql.get((text, site), ask, 0.0, caller=access_of(request).caller))
     return await rendered(table, form, {}, "sql", {"Cache-Control": "no-store"})

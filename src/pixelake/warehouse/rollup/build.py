@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
@@ -19,7 +20,7 @@ from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
-from pixelake.warehouse.rollup.counting import Counting, database, days_of, make_folder
+from pixelake.warehouse.rollup.counting import Counting, database, make_folder
 from pixelake.warehouse.rollup.definition import definition
 from pixelake.warehouse.rollup.kept import Keeping, Nothing, entry_sum, window
 from pixelake.warehouse.rollup.manifest import Manifest, Unit
@@ -142,9 +143,10 @@ class Builder:
                 told(days, len(todo))
                 if not days % SAVE_EVERY:
                     self._save(list_)
-            for unit, first in _whole_months(list_):
-                files = [unit.days[day.isoformat()].cube for day in days_of(first)]
-                unit.months[first.isoformat()] = counting.month(first, [name for name in files if name])
+            for unit, first, joined in _unjoined(list_):
+                unit.months[first.isoformat()] = counting.month(
+                    first, {day: unit.days[str(day)].cube for day in joined}
+                )
                 months += 1
         return Built(days, months, 0, len(todo) - days)
 
@@ -172,7 +174,9 @@ class Builder:
                 zones = unit.zones
                 days = {day: files for day, files in unit.days.items() if held.cube(zones, _date(day)) is not None}
                 months = {
-                    first: name for first, name in unit.months.items() if held.month(zones, _date(first)) is not None
+                    first: month
+                    for first, month in unit.months.items()
+                    if all(str(_date(first).replace(day=day)) in days for day in month.days)
                 }
                 new.units.append(Unit(zones, days, months))
         return new, (_length(old) if old else 0) - _length(new)
@@ -227,14 +231,16 @@ def _unit(list_: Manifest, zones: Zones) -> Unit:
     return found
 
 
-def _whole_months(list_: Manifest) -> list[tuple[Unit, date]]:
-    """Months of which each day is counted, and which are not joined yet."""
-    return [
-        (unit, first)
-        for unit in list_.units
-        for first in sorted({_date(day).replace(day=1) for day in unit.days})
-        if first.isoformat() not in unit.months and all(day.isoformat() in unit.days for day in days_of(first))
-    ]
+def _unjoined(list_: Manifest) -> list[tuple[Unit, date, list[date]]]:
+    """Months with other days than their file has: the unit, the first of the month, and the days that are counted."""
+    found = []
+    for unit in list_.units:
+        days = [_date(day) for day in sorted(unit.days)]
+        for first, some in groupby(days, key=lambda day: day.replace(day=1)):
+            counted, month = list(some), unit.months.get(first.isoformat())
+            if len(counted) > 1 and (month is None or month.days != [day.day for day in counted]):
+                found.append((unit, first, counted))
+    return found
 
 
 def _date(text: str) -> date:

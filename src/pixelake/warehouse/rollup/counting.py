@@ -3,8 +3,8 @@
 import contextlib
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -15,8 +15,9 @@ from pixelake.warehouse.delta_log import EVENTS_FOLDER
 from pixelake.warehouse.pieces import BUCKET, bucket_sql
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
-from pixelake.warehouse.rollup.definition import Counted, counted, keys, looked_at, sums
-from pixelake.warehouse.rollup.manifest import Day
+from pixelake.warehouse.rollup.definition import DAY_LEVEL, MONTH, Counted, counted, keys, looked_at, sums
+from pixelake.warehouse.rollup.kept import days_of
+from pixelake.warehouse.rollup.manifest import Day, Month
 from pixelake.warehouse.snapshot import Snapshot, literal
 from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.trail import NEEDED, Scope, kept, relations, trail
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 TRAIL_ORDER: Final = "site, person nulls first, visit, received_at"
 TRAIL_GROUP: Final = 122_880
 """How the events of a trail lie in its file, and how many together."""
-CUBE_ORDER: Final = "question, grain, site, value, bucket"
+CUBE_ORDER: Final = "question, grain, level, site, value, bucket, local_day"
 CUBE_GROUP: Final = 8_192
+MONTH_GROUP: Final = 32_768
 """The same of the sums: a question reads its own alone."""
 
 
@@ -129,23 +131,31 @@ class Counting:
             return bucket_sql(scope.clock, scope.start - DAY, scope.end + DAY, STEPS[each.grain], column)
 
         sql = BUCKET.sub(lambda found: bucket(found[1]), each.question.partial)
-        named = f"'{each.question.name}' as question, '{each.grain}' as grain"
+        named = f"'{each.question.name}' as question, '{each.grain}' as grain, '{DAY_LEVEL}' as level"
         self._database.execute(f"insert into cube by name select *, {named} from ({sql})")  # noqa: S608
 
-    def month(self, first: date, names: Sequence[str]) -> str:
-        """The file of a month, of the files of its days; an empty name if there are none."""
-        if not names:
-            return ""
-        paths = [str(self._folder / name) for name in names]
-        by = [name for name in keys() if name != "local_day"]
-        series = ", ".join(f"'{each.question.name}'" for each in counted() if each.question.kind == "series")
-        added = ", ".join(f'{how}("{name}")::{kind} as "{name}"' for name, (how, kind) in sums().items())
-        day = f"if(question in ({series}), local_day, date '{first}')"
-        sql = (
-            f"select {', '.join(_named(by))}, {day} as local_day, {added} from read_parquet({literal(paths)})"  # noqa: S608
-            f" group by all order by {CUBE_ORDER}"
-        )
-        return self._write(sql, f"month-{first}.cube", CUBE_GROUP)
+    def month(self, first: date, names: Mapping[date, str]) -> Month:
+        """The file of a month, of the files of days: their sums as they are, and those of the month if it is whole.
+
+        Args:
+            first: of the month.
+            names: some of its days -> their files; empty names: nothing happened.
+        """
+        days = [day.day for day in names]
+        paths = [str(self._folder / name) for name in names.values() if name]
+        if not paths:
+            return Month("", days)
+        sql = f"select * from read_parquet({literal(paths)})"  # noqa: S608
+        if len(days) == len(days_of(first)):
+            by = ", ".join(f'"{name}"' for name in keys() if name not in {"local_day", "level"})
+            series = ", ".join(f"'{each.question.name}'" for each in counted() if each.question.kind == "series")
+            added = ", ".join(f'{how}("{name}")::{kind} as "{name}"' for name, (how, kind) in sums().items())
+            sql = (
+                f"with days as ({sql}) from days union all by name"  # noqa: S608
+                f" select {by}, '{MONTH}' as level, date '{first}' as local_day, {added} from days"
+                f" where question not in ({series}) group by all"
+            )
+        return Month(self._write(f"from ({sql}) order by {CUBE_ORDER}", f"month-{first}.cube", MONTH_GROUP), days)
 
     def _write(self, sql: str, kind: str, rows: int) -> str:
         """Make a file of an answer, durably; its name."""
@@ -172,16 +182,6 @@ def make_folder(folder: Place) -> None:
         durable.make_folder(folder, folder.parent.parent)
 
 
-def days_of(first: date) -> Iterable[date]:
-    """The days of a month, by its first."""
-    days = (first + timedelta(days=number) for number in range(31))
-    return [day for day in days if day.month == first.month]
-
-
 def _declared() -> str:
     kinds = keys() | {name: kind for name, (_, kind) in sums().items()}
     return ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
-
-
-def _named(names: Iterable[str]) -> list[str]:
-    return [f'"{name}"' for name in names]

@@ -12,6 +12,10 @@ from pixelake.warehouse.zones import EPOCH, Clock, fixed
 GRAINS: Final = ("", "hour", "quarter")
 """Lengths of the buckets of a series that are counted; empty: a day."""
 
+DAY_LEVEL: Final = "day"
+MONTH: Final = "month"
+"""What a row of a cube sums up: a local day, or a whole month. Series have days alone."""
+
 
 class Counted(NamedTuple):
     """A question that is counted, with the length of its buckets."""
@@ -36,7 +40,7 @@ def looked_at() -> frozenset[str]:
 @cache
 def keys() -> dict[str, str]:
     """The columns of a cube by which is counted -> their types in DuckDB."""
-    found = {"question": "varchar", "grain": "varchar", "site": "varchar", "local_day": "date"}
+    found = {"question": "varchar", "grain": "varchar", "level": "varchar", "site": "varchar", "local_day": "date"}
     for each, _ in counted():
         found |= {column.name: TYPES[column.type] for column in each.columns if column.role == "key"}
         found |= {option.name: TYPES[option.type] for option in each.options if option.picks}

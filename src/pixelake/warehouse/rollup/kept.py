@@ -104,9 +104,12 @@ class Held:
         return not any(change.first <= ended and begun <= change.last for change in self._changes)
 
     def cube(self, zones: Zones, day: date) -> str | None:
-        """The file with the sums of a local day; empty if nothing happened on it."""
+        """The file with the sums of a local day, and perhaps of others; empty if nothing happened on it."""
         found = self._units[zones].days.get(day.isoformat()) if zones in self._units else None
-        return self._path(found.cube) if found and self._holds(zones, day) else None
+        if found is None or not self._holds(zones, day):
+            return None
+        month = self._units[zones].months.get(day.replace(day=1).isoformat())
+        return self._path(month.cube if month and found.cube and day.day in month.days else found.cube)
 
     def trail(self, zones: Zones, day: date) -> str | None:
         """The file with the events of a local day and their visits; empty if there are none."""
@@ -115,16 +118,20 @@ class Held:
 
     def month(self, zones: Zones, first: date) -> str | None:
         """The file with the sums of a month that is over."""
-        name = self._units[zones].months.get(first.isoformat()) if zones in self._units else None
-        if name is None or (self._changes and not all(self._holds(zones, day) for day in _days(first))):
+        found = self._units[zones].months.get(first.isoformat()) if zones in self._units else None
+        days = days_of(first)
+        if found is None or len(found.days) != len(days):
             return None
-        return self._path(name)
+        if self._changes and not all(self._holds(zones, day) for day in days):
+            return None
+        return self._path(found.cube)
 
     def _path(self, name: str) -> str:
         return str(self._folder / name) if name else ""
 
 
-def _days(first: date) -> list[date]:
+def days_of(first: date) -> list[date]:
+    """The days of a month, by its first."""
     days = [first + DAY * number for number in range(31)]
     return [day for day in days if day.month == first.month]
 
@@ -141,7 +148,7 @@ def _whole(folder: Place) -> Manifest | None:
     good = {name for name, size in there.items() if size == manifest.size_of(name)} | {""}
     for unit in found.units:
         unit.days = {day: files for day, files in unit.days.items() if {files.trail, files.cube} <= good}
-        unit.months = {first: name for first, name in unit.months.items() if name in good}
+        unit.months = {first: month for first, month in unit.months.items() if month.cube in good}
     return found
 
 

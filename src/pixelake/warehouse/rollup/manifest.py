@@ -5,7 +5,7 @@
     <lake>/rollups/manifest.json
     <lake>/rollups/day-<date>.trail-<id>-<bytes>.parquet   events of a local day with their visits, people numbered
     <lake>/rollups/day-<date>.cube-<id>-<bytes>.parquet    what each question counts of that day
-    <lake>/rollups/month-<date>.cube-<id>-<bytes>.parquet  the same of a month
+    <lake>/rollups/month-<date>.cube-<id>-<bytes>.parquet  the same of a month: of its days, and of all of it
 
 A local day is that of the sites that share a history of zones: a unit. The list
 is replaced as a whole. It holds for the version of the lake named in it; what
@@ -34,18 +34,30 @@ class Day(msgspec.Struct, frozen=True):
     cube: str
 
 
+class Month(msgspec.Struct, frozen=True):
+    """The file of a month.
+
+    Attributes:
+        cube: its name; empty: nothing happened.
+        days: which of its days are in it. If all are, so are the sums of the whole month.
+    """
+
+    cube: str
+    days: list[int]
+
+
 class Unit(msgspec.Struct):
     """What is kept of the sites that share a history of zones.
 
     Attributes:
         zones: the history.
         days: local date, ISO -> its files.
-        months: the first date of a month, ISO -> its file.
+        months: the first date of a month, ISO -> its file, so that a question opens one instead of thirty.
     """
 
     zones: Zones
     days: dict[str, Day] = {}
-    months: dict[str, str] = {}
+    months: dict[str, Month] = {}
 
 
 class Manifest(msgspec.Struct):
@@ -72,7 +84,7 @@ class Manifest(msgspec.Struct):
     def files(self) -> set[str]:
         """All files that it names."""
         days = [day for unit in self.units for day in unit.days.values()]
-        months = [name for unit in self.units for name in unit.months.values()]
+        months = [month.cube for unit in self.units for month in unit.months.values()]
         return {name for name in (*(day.trail for day in days), *(day.cube for day in days), *months) if name}
 
 
