@@ -188,7 +188,9 @@ def test_what_an_error_says(error: Exception, text: str) -> None:
     assert told(_raised(error)) == text
 
 
-@pytest.mark.parametrize("error", [ValueError(PERSON), KeyError(PERSON), TypeError(PERSON)], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "error", [ValueError(PERSON), KeyError(PERSON), TypeError(PERSON)], ids=lambda error: type(error).__name__
+)
 def test_what_an_error_does_not_say(error: Exception) -> None:
     """What may quote a value is told by its kind and place."""
     assert told(_raised(error)).startswith(f"{type(error).__name__} at tests/test_logs.py:")

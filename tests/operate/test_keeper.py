@@ -189,7 +189,11 @@ def test_a_process_does_it_and_ends(data: Path) -> None:
     log.refresh()
     assert len(log.files) == 1
     with closing(build.registry(settings)) as registry:
-        assert {name: each.error for name, each in registry.tasks().items()} == {"compact": "", "vacuum": ""}
+        assert {name: each.error for name, each in registry.tasks().items()} == {
+            "compact": "",
+            "rollup": "",
+            "vacuum": "",
+        }
 
 
 def test_a_process_ends_with_its_consumer(data: Path) -> None:
