@@ -35,12 +35,12 @@ from pixelake.operate.erase_lake import Searched
 from pixelake.operate.erase_proof import Proof, Step
 from pixelake.operate.erase_scan import Scanned, scan
 from pixelake.operate.person import Person, Who
-from pixelake.operate.site_clocks import site_clocks
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.stream import erase as stream_erase
 from pixelake.stream.base import Partition, Position
 from pixelake.warehouse import durable, files_leave, vacuum
 from pixelake.warehouse.badges_sqlite import BadgeStore
+from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.live_sqlite import LiveStore
 from pixelake.warehouse.place import Place
@@ -268,7 +268,8 @@ class _Work:
             if live:
                 live.close()
         self._did("events", found.searched._replace(removed=removed), "events")
-        pruned = Builder(lake.place, site_clocks(self._means.registry)).prune()
+        registry = self._means.registry
+        pruned = Builder(lake.place, Clocks.of_registry(registry.snapshot(), registry.default_zone)).prune()
         self._did("roll-ups", Searched(0, 0, 0, pruned), "counts and trails")
         self._did("rejects", erase_lake.rejects(lake, self._who, self._elements), "rejects")
 

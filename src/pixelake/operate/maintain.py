@@ -22,10 +22,10 @@ from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.errors import LakeUnavailable, PixelakeError, RegistryUnavailable
 from pixelake.operate import compaction
 from pixelake.operate.retention import ages, retain_rows
-from pixelake.operate.site_clocks import site_clocks
 from pixelake.registry.base import Maintained
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.warehouse import packing
+from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.place import Place
@@ -188,7 +188,8 @@ def _is_rollup_wanted(house: House) -> bool:
 
 
 def _builder(house: House) -> Builder:
-    return Builder(house.place, site_clocks(house.registry), house.memory, house.spill, house.clock)
+    clocks = Clocks.of_registry(house.registry.snapshot(), house.registry.default_zone)
+    return Builder(house.place, clocks, house.memory, house.spill, house.clock)
 
 
 def _vacuum(house: House, _told: Told, _by_hand: bool) -> Outcome:

@@ -10,7 +10,7 @@ since what is kept was made by the SQL that reads the lake.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +33,7 @@ from pixelake.warehouse.zones import (
     STEPS,
     Clock,
     buckets,
+    day_after,
     day_literal,
     literal,
 )
@@ -187,7 +188,7 @@ class Planner:
         is_whole = self.ask.start <= begun and ended <= self.ask.end
         if is_whole and self._is_counted and self._grain is not None:
             first = day.replace(day=1)
-            last = (first + timedelta(days=32)).replace(day=1) - DAY
+            last = day_after(first, "month") - DAY
             is_whole_month = self.ask.start <= clock.bounds(first)[0] and clock.bounds(last)[1] <= self.ask.end
             if is_whole_month and (month := kept.month(clock.zones, first)) is not None:
                 return MONTHS, month
