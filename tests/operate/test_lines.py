@@ -85,15 +85,15 @@ def test_a_file_that_changes(tmp_path: Path) -> None:
             list(found.read(10))
 
 
-@pytest.mark.parametrize(
-    ("data", "told"),
-    {
-        "gzip, cut off": (gzip.compress(os.urandom(1_000))[:-20], "damaged"),
-        "gzip, broken": (gzip.compress(bytes(1_000))[:12] + b"x" * 50, "damaged"),
-        "bzip2": (bz2.compress(b"a"), "packed with bzip2"),
-        "zip": (b"PK\x03\x04....", "packed with zip"),
-    }.values(),
-)
+UNREADABLE = {
+    "gzip, cut off": (gzip.compress(os.urandom(1_000))[:-20], "damaged"),
+    "gzip, broken": (gzip.compress(bytes(1_000))[:12] + b"x" * 50, "damaged"),
+    "bzip2": (bz2.compress(b"a"), "packed with bzip2"),
+    "zip": (b"PK\x03\x04....", "packed with zip"),
+}
+
+
+@pytest.mark.parametrize(("data", "told"), UNREADABLE.values(), ids=UNREADABLE)
 def test_files_that_cannot_be_read(data: bytes, told: str) -> None:
     """In one line, with a hint."""
     with pytest.raises(SourceError, match=told) as refused:
