@@ -1,6 +1,8 @@
 """What holds for all tests."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,32 @@ if TYPE_CHECKING:
 # A time limit for each example fails on busy machines, and on the first example, which loads what is loaded once.
 settings.register_profile("pixelake", deadline=None)
 settings.load_profile("pixelake")
+
+INSTALLED = str(Path(__file__).parent / "installed")
+FIRST = (
+    "tests/crash/",
+    "tests/test_lakes.py",
+    "tests/browser/",
+    "tests/properties/",
+    "tests/operate/",
+    "tests/web/",
+    "tests/warehouse/test_hostile_sql.py",
+)
+"""Their files take longest: a worker that begins one of them last leaves the others with nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest ones first, in the order in which they are; then all others, in theirs."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed() -> Iterator[None]:
+    """Processes that tests start begin as those of an installation do: see `tests/installed`."""
+    before = os.environ.get("PYTHONPATH")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [INSTALLED, before])))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Tests of `pixelake.cli`: what commands print, and how they fail. Other programs script this."""
 
+import contextlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 import pytest
 import structlog
 
-from pixelake import __version__
+from pixelake import __version__, build
 from pixelake.cli import run
 from pixelake.operate.folder import occupied
 from pixelake.settings import NAMES, Settings
@@ -124,6 +125,21 @@ def test_a_site_before_the_first_start(tmp_path: Path, capfd: pytest.CaptureFixt
     assert "new.example,Asia/Kolkata,," in capfd.readouterr().out
     with occupied(tmp_path, ["consume"]):
         pass
+
+
+def test_another_zone_of_a_site(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """It holds from now on; a misspelt name or zone changes nothing, and says what to write."""
+    assert run(["sites", "set", "Shop.Example", "--zone", "Asia/Kolkata", "--data", data]) == 0
+    assert run(["sites", "set", "shop.example", "--zone", "Mars", "--data", data]) == 1
+    assert "Europe/Berlin" in capfd.readouterr().err
+    assert run(["sites", "set", "shp.example", "--zone", "Asia/Kolkata", "--data", data]) == 1
+    assert "sites add shp.example" in capfd.readouterr().err
+    assert run(["sites", "add", "shop.example", "--zone", "UTC", "--data", data]) == 1
+    assert "sites set shop.example --zone UTC" in capfd.readouterr().err
+    with contextlib.closing(build.registry(Settings(data=Path(data)))) as registry:
+        known = registry.snapshot().sites
+    assert [zone for _, zone in known["shop.example"].zones] == ["UTC", "Asia/Kolkata"]
+    assert "shp.example" not in known
 
 
 @pytest.mark.parametrize(

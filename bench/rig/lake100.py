@@ -237,10 +237,10 @@ select
 from placed order by position"""
 
 
-def make(lake: Path, events: int, told: Any = lambda *_: None) -> Made:
+def make(lake: Path, events: int, told: Any = lambda *_: None, first: date = FIRST) -> Made:
     """Write the lake, which is not there yet."""
     names = _Names()
-    whole = [1.0 - 0.25 * ((FIRST + timedelta(days=day)).weekday() >= 5) + 0.2 * day / DAYS for day in range(DAYS)]
+    whole = [1.0 - 0.25 * ((first + timedelta(days=day)).weekday() >= 5) + 0.2 * day / DAYS for day in range(DAYS)]
     counts = [max(1, round(events / VIEWS * share / sum(whole))) for share in whole]
     DeltaWriter(lake / REJECTS_FOLDER, REJECTS, SYSTEM)
     table = DeltaWriter(lake / EVENTS_FOLDER, EVENTS, SYSTEM)
@@ -249,9 +249,9 @@ def make(lake: Path, events: int, told: Any = lambda *_: None) -> Made:
         database.execute("set threads = 1; set memory_limit = '1GB'; set TimeZone = 'UTC'")
         adds = []
         for day in range(DAYS):
-            coded = database.execute(_events(FIRST, day, counts, names, position)).to_arrow_table()
+            coded = database.execute(_events(first, day, counts, names, position)).to_arrow_table()
             rows = _decoded(coded, names, table.stored)
-            adds.append(_add(table, rows, FIRST + timedelta(days=day)))
+            adds.append(_add(table, rows, first + timedelta(days=day)))
             position, bytes_ = position + rows.num_rows, bytes_ + adds[-1].size
             if len(adds) == COMMIT_DAYS or day == DAYS - 1:
                 versions = {PARTITION: position, f"{PARTITION}/outcomes": position}

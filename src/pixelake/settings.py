@@ -30,8 +30,11 @@ MOST_DAYS: Final = 36_500
 """A hundred years."""
 LEAST_SQL_MEMORY: Final = 16_000_000
 """Bytes: DuckDB does not open with much less."""
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 AUTO: Final = "auto"
 """In place of a size: what suits the machine."""
+_PASSWORD: Final = re.compile(r"(smtps?:?/{0,2}[^:/]*):.*@|(?<=://)([^/:]*):[^/]*@", re.IGNORECASE | re.DOTALL)
+"""In a URL, also one that is written wrong: a user may be an address, a password may hold an unescaped ``@``."""
 _MEMORY: Final = re.compile(r"(\d+\.?\d*|\.\d+)\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
 
 
@@ -203,6 +206,18 @@ class Settings:
     sql_memory: str = _setting(
         "auto", "", "memory that queries may take together, 512MB for instance; auto: an eighth of what there is"
     )
+    # reports
+    report_sites: tuple[str, ...] = _setting((), "sites", "a report of their last week is sent by mail, each week")
+    report_to: tuple[str, ...] = _setting((), "addresses", "who gets it")
+    report_from: str = _setting("", "address", "who sends it; answers go there")
+    report_day: str = _setting("monday", "", "when, on the clock of the site", WEEKDAYS)
+    report_hour: int = _setting(7, "hour", "of that day, 0 to 23")
+    smtp: str = _setting(
+        "",
+        "URL",
+        "the server that takes mail: smtp://user:password@host:587 (TLS by STARTTLS), or smtps://...:465; "
+        "what is no letter or digit in user and password is %-encoded",
+    )
     log_level: str = _setting("info", "", "what is logged", ("debug", "info", "warning", "error"))
 
 
@@ -326,7 +341,7 @@ def _shown(value: Any) -> str:
         return ",".join(f"{key}={text}" for key, text in value.items())
     if isinstance(value, tuple):
         return ",".join(value)
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", str(value))
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2] or ''}:***@", str(value))
 
 
 def _help(metadata: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from typing import Any
 import pyarrow as pa
 
 from pixelake.event import PARTITION_COLUMNS
-from pixelake.registry.base import Site, Snapshot
+from pixelake.operate.hits import Hits
+from pixelake.operate.replay import Report
+from pixelake.operate.snippet import KINDS, snippet
+from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.warehouse.asking import Questions
 from pixelake.warehouse.base import EVENTS, REJECTS, WITHHELD, Outcome
 from pixelake.warehouse.clocks import Clocks
@@ -22,11 +25,10 @@ from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.sums import LakeReader
 from pixelake.warehouse.zones import fixed
-from pixelake.web.api import create
+from pixelake.web.api import TOKEN, create
 from pixelake.web.server import server
 from pixelake.web.sources import Sources
 
-TOKEN = "the-token-of-these-tests"
 SNIPPET = (
     '<img src="http://127.0.0.1:8080/pixel.gif?site=example.com" alt="" referrerpolicy="no-referrer-when-downgrade">'
 )
@@ -39,23 +41,25 @@ class House:
     Attributes:
         lost: hits that were accepted and are nowhere, for the sake of a test.
         notices: what `status` tells, beside the sums.
-        sites: names of all sites.
+        registry: what is declared; every site that was seen.
+        judged: rejects that were to be judged anew.
     """
 
     def __init__(self, folder: Path, port: int) -> None:
-        self.address = f"http://127.0.0.1:{port}/?token={TOKEN}"
+        self.registry = SqliteRegistry(folder / "registry" / "registry.sqlite")
+        self.address = f"http://127.0.0.1:{port}/?token={self.registry.secret(TOKEN)}"
         self.origin = f"http://127.0.0.1:{port}/"
         self._live_path, self._lake_folder = folder / "live.sqlite", folder / "lake"
         self._live, self._lake = LiveStore(self._live_path), Lake(self._lake_folder)
         self._position = 0
         self.lost = 0
         self.notices: list[Mapping[str, str]] = []
-        self.sites: set[str] = set()
+        self.judged: list[str] = []
 
     def arrive(self, *events: Mapping[str, Any], live: bool = True, lake: bool = True) -> None:
         """These events were sent just now, or at their `received_at`; each sink may still be behind."""
         rows = [self._row(event) for event in events]
-        self.sites |= {row["site"] for row in rows}
+        self.registry.add_sites({row["site"] for row in rows})
         outcome = _outcome(rows)
         if live:
             self._live.write(outcome)
@@ -78,13 +82,20 @@ class House:
             }
         )
 
-    def snapshot(self) -> Snapshot:
-        """The sites that were seen."""
-        return Snapshot(1, {name: Site(name, ((0, "UTC"),)) for name in self.sites})
+    def refuse(self, reason: str, **reject: Any) -> str:
+        """This was sent just now, and is no event; returns its name."""
+        row = self._row({"visitor_id": None})
+        usual = {"stage": "validate", "reason": reason, "detail": "[]", "raw": "{}"}
+        kept = {name: row[name] for name in ("hit_id", "received_at", "partition", "position", *PARTITION_COLUMNS)}
+        outcome = _outcome([row])
+        rejects = pa.Table.from_pylist([usual | kept | reject], REJECTS)
+        self._lake.write(replace(outcome, events=EVENTS.empty_table(), rejects=rejects))
+        return str(row["hit_id"])
 
-    def secret(self, name: str) -> str:
-        """The token."""
-        return TOKEN
+    def judge(self, hit_id: str) -> Report:
+        """Judge a reject anew: it becomes an event."""
+        self.judged.append(hit_id)
+        return Report(looked_at=1, replayed=1)
 
     def status(self) -> Mapping[str, Any]:
         """Both sums: the lake's, and what the sinks were not given yet."""
@@ -109,15 +120,21 @@ class House:
         lake = Lakehouse(self._lake_folder, clocks=self.clocks)
         live = LiveReader(self._live_path)
         questions = Questions(lake, self.clocks)
-        return Sources(questions, lake, self.clocks, live, self, self.status, "http://127.0.0.1:8080", SNIPPET)
+        told = (questions, lake, self.clocks, live, self.registry, self.status, "http://127.0.0.1:8080", SNIPPET)
+        return Sources(*told, hits=Hits(lake, self.judge), tags=self.tags)
+
+    def tags(self, site: str) -> Mapping[str, str]:
+        """What `serve` hands in."""
+        return {kind: snippet("http://127.0.0.1:8080", site, kind) for kind in KINDS}
 
     def clocks(self) -> Clocks:
-        """All sites by UTC; any name may be one."""
-        return Clocks(fixed("UTC"), {})
+        """As the sites declare them; any name may be one."""
+        return Clocks(fixed("UTC"), {name: site.zones for name, site in self.registry.snapshot().sites.items()})
 
     def close(self) -> None:
-        """Let the live store go."""
+        """Let the stores go."""
         self._live.close()
+        self.registry.close()
 
 
 def _outcome(rows: Iterable[Mapping[str, Any]]) -> Outcome:

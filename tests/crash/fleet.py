@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pixelake import build
+from pixelake import settings as chosen
 from pixelake.warehouse.sums import LakeReader
 from tests.crash.campaign import PATIENCE, children, free_port
 
@@ -189,11 +191,11 @@ class Fleet:
     def settle(self) -> None:
         """Wait until nothing waits for any sink any more."""
         deadline = time.monotonic() + PATIENCE
-        while self.status()["in_stream"] or self.behind():
+        while build.status(chosen.load({"data": str(self.data)})).in_stream or self.behind():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the sinks do not catch up: {self.status()}, {self.behind()}")
             self.keep_up()
-            time.sleep(0.3)
+            time.sleep(0.1)
 
     def behind(self) -> Mapping[str, Any]:
         """The positions of sinks that are not those of the lake."""

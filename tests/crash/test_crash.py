@@ -19,6 +19,6 @@ def test_a_power_cut_loses_nothing(tmp_path: Path) -> None:
     why = why_no_power_cuts(tmp_path)
     if why:
         pytest.skip(why)
-    verdict = powercut(tmp_path, len(MOMENTS), Load())
+    verdict = powercut(tmp_path, len(MOMENTS), Load(), pause=1.5)
     assert verdict.good, str(verdict)
     assert verdict.answered > verdict.sent / 3, str(verdict)

@@ -143,7 +143,7 @@ def test_a_full_disk(tmp_path: Path, reserve: int) -> None:
             _fill(ballast)
             _wait_until("it refuses", _more(tally, "refused", 50))
             _fill(ballast)
-            time.sleep(2)
+            time.sleep(1)
             ballast.unlink()
             yield "full"
             _wait_until("it serves again", _more(tally, "answered", 100))

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -174,6 +176,31 @@ def test_several_processes_begin_at_once(path: Path) -> None:
     database.close()
 
 
+def apart(path: Path, say: str) -> list[str]:
+    """What another process, which opens the registry and closes it again, says about it."""
+    program = (
+        "import sys; from pathlib import Path; from pixelake.registry.sqlite import SqliteRegistry;"
+        f"registry = SqliteRegistry(Path(sys.argv[1])); {say}; registry.close()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, str(path)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_what_is_opened_twice_loses_nothing_to_who_comes_and_goes(path: Path) -> None:
+    """Another process that closes the registry leaves its log to those of this one, who may have opened it twice."""
+    first, second = SqliteRegistry(path), SqliteRegistry(path)
+    first.add_sites(["before"])
+    assert apart(path, "print(*registry.snapshot().sites)") == ["before"]
+    first.add_sites(["after"])
+    secret = second.secret("of both")
+    assert apart(path, "print(*registry.snapshot().sites)") == ["after", "before"]
+    assert apart(path, "print(registry.secret('of both'))") == [secret]
+    first.close()
+    second.close()
+
+
 def test_salts_are_destroyed_at_once_in_a_restored_folder(path: Path) -> None:
     """Those that are due, without a second look; the others stay."""
     clock = FakeClock()
@@ -279,3 +306,20 @@ def test_words_of_the_program_are_nobodys(path: Path) -> None:
         assert registry.forget(lambda texts, name=name: [name in text for text in texts]) == 0  # type: ignore[misc]
     assert registry.snapshot().policies["shop.example"][0][1] == "anonymous"
     assert registry.forget(lambda texts: ["shop.example" in text for text in texts]) == 2
+
+
+def test_another_zone_holds_from_now_on(path: Path) -> None:
+    """What arrived before keeps its days; the same again changes nothing, a clock that goes back neither."""
+    clock = FakeClock()
+    registry = SqliteRegistry(path, clock=clock)
+    assert registry.change_zone("a.example", "Asia/Kolkata") == 0
+    start = registry.change_zone("a.example", "Europe/Zurich")
+    assert start == clock.now() + sqlite.POLICY_DELAY
+    assert registry.change_zone("a.example", "Europe/Zurich") == start
+    registry.set_zone("a.example", "UTC", start + 5)
+    assert registry.change_zone("a.example", "Asia/Tokyo") == start + 6
+    with pytest.raises(SettingsError, match="Mars"):
+        registry.change_zone("a.example", "Mars")
+    zones = registry.snapshot().sites["a.example"].zones
+    assert zones == ((0, "Asia/Kolkata"), (start, "Europe/Zurich"), (start + 5, "UTC"), (start + 6, "Asia/Tokyo"))
+    registry.close()

@@ -263,7 +263,7 @@ def test_every_question_takes_what_all_take(some: Asked, name: str) -> None:
     always |= {"limit": 3, "skip": 1} if question.kind == "list" else {}
     for given in TAKEN.values():
         more = {"site": "shop", **always, **given}
-        if name == "rejects":
+        if name in {"rejects", "refused"}:
             more |= {"site": None, "filter": ()}
         answer = some.answer(name, **more)
         assert answer.table.column_names == [each.name for each in question.columns]

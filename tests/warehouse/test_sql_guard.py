@@ -126,3 +126,21 @@ def test_everything_else_is_refused(parser: duckdb.DuckDBPyConnection, text: str
         check(text, parser)
     assert "\n" not in str(caught.value)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("select * form events", " (line 1, column 15)"),
+        ("selec 1", " (line 1, column 1)"),
+        ("select 1,\n\tcount( from events", " (line 2, column 9)"),
+        ("select 'é' as name,\n'ü' as other form events", " (line 2, column 14)"),
+        (f"select {'a, ' * 100}b from x where {'y, ' * 100}z", " (line 1, column 324)"),
+    ],
+    ids=["one", "first", "tab", "letters", "long"],
+)
+def test_it_tells_where(parser: duckdb.DuckDBPyConnection, text: str, place: str) -> None:
+    """What is no SQL is refused with the line and the column of the first word that cannot stand there."""
+    with pytest.raises(QueryError) as refused:
+        check(text, parser)
+    assert str(refused.value).endswith(place)

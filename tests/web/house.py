@@ -1,6 +1,7 @@
 """A real server on a free port, over a live store in memory and questions that are counted."""
 
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +12,17 @@ from typing import Any
 
 import httpx
 import pyarrow as pa
+from fastapi import FastAPI
 
+from pixelake.clock import SYSTEM
 from pixelake.event import FIELDS
+from pixelake.registry.access import SCHEMA, Book
 from pixelake.registry.base import Site, Snapshot
 from pixelake.registry.tokens import PREFIX, Token, hash_of
 from pixelake.warehouse.ask import Answer, Ask
 from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.given_up import GIVEN_UP
+from pixelake.warehouse.live_sqlite import MINUTE
 from pixelake.web.api import create
 from pixelake.web.server import server
 from pixelake.web.sources import Sources
@@ -75,6 +80,35 @@ class MemoryLive:
         rows = self.newest(len(self.rows), site)
         return Now(len({row.event["hit_id"] for row in rows}), len(rows))
 
+    def by_minute(self, since, site=None):
+        """As `Live.by_minute`: all came in this minute."""
+        rows = self.newest(len(self.rows), site)
+        return {SYSTEM.now() // MINUTE * MINUTE: {"hits": len(rows), "views": len(rows)}} if rows else {}
+
+
+@dataclass
+class MemoryHits:
+    """Single hits in dictionaries."""
+
+    events: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    rejects: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    asked: list[tuple] = field(default_factory=list)
+
+    def event(self, hit_id, site=None, at=None):
+        """As `Hits.event`."""
+        self.asked.append((hit_id, site, at))
+        found = self.events.get(hit_id)
+        return found if found and site in (None, found["site"]) else None
+
+    def reject(self, hit_id):
+        """As `Hits.reject`."""
+        return self.rejects.get(hit_id)
+
+    def replay(self, hit_id):
+        """As `Hits.replay`: what is a reject becomes an event."""
+        found = self.rejects.pop(hit_id, None)
+        return {"looked_at": int(found is not None), "replayed": int(found is not None), "refused": {}}
+
 
 @dataclass
 class CountedQuestions:
@@ -126,6 +160,20 @@ class MemoryLake:
         return pa.table({"n": [1], "text": ["@formula"]})
 
 
+def book() -> Book:
+    """Users, sessions and links in memory."""
+    database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    for statement in SCHEMA:
+        database.execute(statement)
+    lock = threading.Lock()
+
+    def transact(action, _begin=""):
+        with lock:
+            return action(database)
+
+    return Book(transact, SYSTEM)
+
+
 @dataclass
 class MemoryRegistry:
     """A registry with a few sites, and a token for one and for all of them."""
@@ -135,6 +183,7 @@ class MemoryRegistry:
         default_factory=lambda: [Token(hash_of(SHOPS), "shops", "shop", 1), Token(hash_of(ALLS), "all", None, 1)]
     )
     used: list[str] = field(default_factory=list)
+    access: Book = field(default_factory=book)
 
     def snapshot(self):
         """The sites."""
@@ -161,9 +210,11 @@ class House:
     registry: MemoryRegistry
     client: httpx.Client
     stop: Callable[[], float]
+    hits: MemoryHits
+    app: FastAPI
 
 
-def sources(questions, lake, live, registry, stalled=lambda: False) -> Sources:
+def sources(questions, lake, live, registry, stalled=lambda: False, *, hits=None) -> Sources:
     """What the web role is handed."""
     return Sources(
         questions,
@@ -175,14 +226,16 @@ def sources(questions, lake, live, registry, stalled=lambda: False) -> Sources:
         "http://pixel.test",
         "<img>",
         stalled,
+        hits=hits or MemoryHits(),
     )
 
 
 @contextmanager
-def serving(hosts=(), stalled=lambda: False) -> Iterator[House]:
+def serving(hosts=(), stalled=lambda: False, *, registry=None, trusted=()) -> Iterator[House]:
     """The web role on a free port, until the end of the block."""
-    live, questions, lake, registry = MemoryLive(), CountedQuestions(), MemoryLake(), MemoryRegistry()
-    app = create(sources(questions, lake, live, registry, stalled), hosts)
+    live, questions, lake, registry = MemoryLive(), CountedQuestions(), MemoryLake(), registry or MemoryRegistry()
+    hits = MemoryHits()
+    app = create(sources(questions, lake, live, registry, stalled, hits=hits), hosts, trusted)
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     running = server(app)
@@ -199,7 +252,7 @@ def serving(hosts=(), stalled=lambda: False) -> Iterator[House]:
         while not running.started:
             time.sleep(0.005)
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
-            yield House(url, live, questions, lake, registry, client, stop)
+            yield House(url, live, questions, lake, registry, client, stop, hits, app)
     finally:
         stop()
         listening.close()

@@ -20,7 +20,8 @@ CLOSED = (
     "/api/v1/about",
     "/api/v1/live",
     "/openapi.json",
-    "/static/app.js",
+    "/static/index.html",
+    "/account",
     "/nowhere",
 )
 
@@ -76,11 +77,11 @@ def test_the_rest_of_the_address_stays(stranger):
 
 
 def test_wrong_token_says_how(stranger):
-    """A wrong token gets a page that says where the address is, with no script allowed in it."""
-    answer = stranger.get("/", params={"token": "wrong"})
-    assert answer.status_code == 401
-    assert "pixelake serve" in answer.text
-    assert "script" not in answer.headers["content-security-policy"]
+    """A wrong token leads a person to the page that says where the address is, and lets nobody in."""
+    answer = stranger.get("/", params={"token": "wrong"}, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login#token")
+    assert "pixelake serve" in stranger.get("/login").text
+    assert stranger.get("/", params={"token": "wrong"}).status_code == 401
     assert "set-cookie" not in answer.headers
 
 
@@ -98,9 +99,9 @@ def test_headers(standing, path):
 
 def test_static_files_are_asked_for_again(standing):
     """The browser keeps static files, but asks each time whether they changed: an update shows at once."""
-    answer = standing.client.get("/static/app.js")
+    answer = standing.client.get("/static/tokens.css")
     assert answer.headers["cache-control"] == "private, no-cache"
-    again = standing.client.get("/static/app.js", headers={"If-None-Match": answer.headers["etag"]})
+    again = standing.client.get("/static/tokens.css", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
 
 

@@ -140,7 +140,7 @@ def test_what_nobody_waits_for_is_given_up():
 
 def test_others_are_answered_meanwhile(house):
     """While one caller asks a hundred heavy questions at once, another is answered; what is over is 429, with when."""
-    house.questions.seconds = 1.5
+    house.questions.seconds = 0.75
     flood = httpx.Client(base_url=house.url, headers={"Authorization": f"Bearer {ALLS}"}, timeout=60)
     with flood, ThreadPoolExecutor(100) as senders:
         asks = [senders.submit(flood.get, f"/api/v1/pages?limit={number + 10}") for number in range(100)]

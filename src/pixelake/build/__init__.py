@@ -88,6 +88,10 @@ def check(settings: Settings) -> None:
         from pixelake.collect import tls
 
         tls.context(Path(settings.tls_certificate), Path(settings.tls_key))
+    if settings.report_to or settings.report_sites or settings.smtp:
+        from pixelake.operate.report import plan
+
+        plan.check(settings)
     for name in ("stream", "files", "live", "registry"):
         place_of(settings, name, name)
     lake_place(settings)

@@ -13,7 +13,7 @@ from pixelake.settings import Settings
 
 if TYPE_CHECKING:
     from pixelake.operate.maintain import House
-    from pixelake.operate.replay import Replay
+    from pixelake.operate.replay import Replay, Report
     from pixelake.operate.rerun import Rerun
     from pixelake.operate.status import Status
     from pixelake.registry.sqlite import SqliteRegistry
@@ -30,6 +30,19 @@ def replay(settings: Settings, told: Callable[[int, int], None]) -> "Replay":
 
     by = rules(settings)
     return Replay(asked_lake(settings), lambda: lake(settings, by.own), judge(settings, by), told)
+
+
+def replay_one(settings: Settings, hit_id: str) -> "Report":
+    """Judge the reject of that name anew, and leave nothing open behind it.
+
+    Raises:
+        PixelakeError: the lake, the registry or the store of event ids cannot be used now.
+    """
+    from pixelake.operate.replay import Replay, Wanted
+
+    by = rules(settings)
+    with asked_lake(settings) as found:
+        return Replay(found, lambda: lake(settings, by.own), judge(settings, by)).run(Wanted(hit_id=hit_id))
 
 
 def rerun(settings: Settings, told: Callable[[int, int], None]) -> "Rerun":

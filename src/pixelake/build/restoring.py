@@ -55,6 +55,7 @@ def _finish(settings: Settings, place: "Place", folder: Path) -> "Finished":
         return Finished()
     with closing(registry(inside)) as shared:
         salts = shared.destroy_salts(SYSTEM.now(), at_once=True)
+        shared.access.close_all_sessions()  # one that was ended since must not open anything again
     done = {entry.id for entry in read(known.parent) if entry.state == "done"}
     entries = [entry for entry in read(place) if entry.id not in done]
     if not entries:

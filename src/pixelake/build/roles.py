@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from pixelake.build.asking import questions, wall_clocks
 from pixelake.build.judging import dialects, judge, rules
-from pixelake.build.keeping import house, status, stock
+from pixelake.build.keeping import house, replay_one, status, stock
 from pixelake.build.places import lake_window, was_open
+from pixelake.build.reporting import desk, look_for_reports
 from pixelake.build.saving import reckon
 from pixelake.build.stores import (
     badge_store,
@@ -85,6 +86,7 @@ def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) ->
     from pixelake.operate import reckon as reckoning
     from pixelake.operate import stock as stocks
     from pixelake.operate.pulse import EVERY, pulse
+    from pixelake.operate.report.plan import LOOK as REPORTS
     from pixelake.transform.retry import Retry, Stopped
 
     stop = threading.Event()
@@ -116,6 +118,9 @@ def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) ->
         maintain.Task("publish badges", BADGE_SECONDS, publish_badges(settings)),
         maintain.Task("tell what is lost", reckoning.EVERY, lambda: reckon(settings)),
         maintain.Task("sweep what queries left", maintain.HOUR, lambda: sweep_spill(settings)),
+        maintain.Task(
+            "send reports", REPORTS, look_for_reports(settings, shared, keeper.in_child(settings, "report"), stop)
+        ),
     )
     maintain.start(beside, stop)
     made[0].run(stop, settings.shutdown_timeout)
@@ -128,6 +133,13 @@ def maintain(settings: Settings, _: socket | None, _ready: Callable[[], None]) -
     run_heavy(house(settings))
 
 
+def report(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> None:
+    """Send the weekly reports that are due, and end."""
+    from pixelake.operate.report.weekly import send_due
+
+    send_due(desk(settings, registry(settings)))
+
+
 def _consumer_once_open(settings: Settings) -> "Consumer":
     lake(settings)  # first: all else takes half a second to make, too much to find the lake away each time
     return consumer(settings)
@@ -135,9 +147,10 @@ def _consumer_once_open(settings: Settings) -> "Consumer":
 
 def web(settings: Settings, listener: socket | None, _ready: Callable[[], None]) -> None:
     """Run the dashboard on an inherited socket."""
+    from pixelake.operate.hits import Hits
     from pixelake.operate.listen import pixel_url
     from pixelake.operate.pulse import is_stalled
-    from pixelake.operate.snippet import snippet
+    from pixelake.operate.snippet import KINDS, snippet
     from pixelake.warehouse.resting import Resting
     from pixelake.web import api, server
     from pixelake.web.sources import Sources
@@ -156,15 +169,21 @@ def web(settings: Settings, listener: socket | None, _ready: Callable[[], None])
         collect_url=pixel_url(settings),
         snippet=snippet(pixel_url(settings), "SITE"),
         stalled=lambda: is_stalled(shared),
+        hits=Hits(lake, lambda hit_id: replay_one(settings, hit_id)),
+        tags=lambda site: {kind: snippet(pixel_url(settings), site, kind) for kind in KINDS},
+        policy=settings.do_not_track,
+        closed=settings.sites == "closed",
     )
     host, _ = parse_address("web", settings.web)
-    server.run(api.create(sources, hosts=(host, *settings.web_hosts)), [listener])
+    app = api.create(sources, hosts=(host, *settings.web_hosts), trusted=settings.trusted_proxies)
+    server.run(app, [listener])
 
 
 ROLES: Final[Mapping[str, Callable[[Settings, socket | None, Callable[[], None]], None]]] = {
     "collect": collect,
     "consume": consume,
     "maintain": maintain,
+    "report": report,
     "web": web,
 }
 """What each role runs: with settings, the socket it listens on, and what a collector calls once it serves."""

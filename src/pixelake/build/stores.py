@@ -31,6 +31,8 @@ SQL_PART: Final = 8
 """Queries take an eighth of the memory, if the setting says no more; at least and at most so many bytes."""
 SQL_LEAST: Final = 64 << 20
 SQL_MOST: Final = 4 << 30
+SQL_THREAD_MEMORY: Final = 1 << 30
+"""Bytes of the machine for each thread of queries."""
 SQL_THREADS: Final = 2
 """Of all queries together: a third core is for those who do not ask."""
 
@@ -117,7 +119,7 @@ def lakehouse(settings: Settings) -> "Lakehouse":
         lake_place(settings),
         settings.sql_timeout,
         _sql_memory(settings),
-        threads=min(SQL_THREADS, machine.cores()),
+        threads=_sql_threads(),
         spill=spill(settings) if folder.is_begun(settings.data) else None,  # nothing is written to an empty folder
         clocks=clocks(settings),
     )
@@ -134,7 +136,7 @@ def lake_apart(settings: Settings) -> "Apart":
         (bucket["bucket"], bucket["prefix"], str(spill(settings))) if bucket else (str(place),),
         timeout=settings.sql_timeout,
         memory=_sql_memory(settings),
-        threads=min(SQL_THREADS, machine.cores()),
+        threads=_sql_threads(),
         spill=spill(settings) if folder.is_begun(settings.data) else None,
         clocks=clocks(settings),
     )
@@ -143,6 +145,11 @@ def lake_apart(settings: Settings) -> "Apart":
 def _sql_memory(settings: Settings) -> str:
     automatic = f"{machine.share(SQL_PART, SQL_MOST, SQL_LEAST)}B"
     return automatic if settings.sql_memory == AUTO else settings.sql_memory
+
+
+def _sql_threads() -> int:
+    """One where memory is small: each takes some of its own, and hits have to come through beside it."""
+    return max(1, min(SQL_THREADS, machine.cores(), machine.memory() // SQL_THREAD_MEMORY))
 
 
 def clocks(settings: Settings) -> "Callable[[], Clocks]":

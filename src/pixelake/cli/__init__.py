@@ -15,14 +15,29 @@ from typing import NoReturn
 import click
 
 from pixelake import build, machine, settings, telemetry
-from pixelake.cli import ask, backup, erase, goals, keys, maintain, query, rejects, replay, roles, sites, transfer
+from pixelake.cli import (
+    ask,
+    backup,
+    erase,
+    goals,
+    keys,
+    maintain,
+    query,
+    rejects,
+    replay,
+    report,
+    roles,
+    sites,
+    transfer,
+    users,
+)
 from pixelake.cli.base import Interrupted, Misuse, program, say
 from pixelake.errors import PixelakeError, SettingsError
 from pixelake.operate import child, folder
 
 __all__ = ["main", "run"]
 
-ROOMS = (roles, ask, query, rejects, sites, maintain, backup, transfer, replay, erase, keys, goals)
+ROOMS = (roles, ask, query, report, rejects, sites, maintain, backup, transfer, replay, erase, keys, users, goals)
 """Where commands come from: importing them is what adds them."""
 
 

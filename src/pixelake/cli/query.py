@@ -114,7 +114,10 @@ def _common(question: "Question") -> list[click.Option]:
         click.Option(["--site"], help="Only this one; else all."),
         click.Option(["--from", "start"], help="A date, or a time; included."),
         click.Option(["--to", "end"], help="A date, or a time; excluded."),
-        click.Option(["--period"], help="today, yesterday, 24h, 7d, 30d, month, last-month, 12mo, year; else 30d."),
+        click.Option(
+            ["--period"],
+            help="today, yesterday, 24h, 7d, 30d, last-week, month, last-month, 12mo, year; else 30d.",
+        ),
         click.Option(["--zone"], help="On whose wall clock; else the site's."),
         *({"list": of_lists, "series": of_series}.get(question.kind, [])),
         click.Option(

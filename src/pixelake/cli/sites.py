@@ -69,7 +69,24 @@ def sites_add(context: click.Context, site: str, zone: str | None) -> None:
         if name not in registry.snapshot().sites:
             raise PixelakeError(f"there is no room for {name}", "the registry has as many sites as it may")
     if zone and not new:
-        raise PixelakeError(f"{name} is a site already, its zone stays", "days that are over keep the zone they had")
+        raise PixelakeError(
+            f"{name} is a site already, its zone stays", f"`pixelake sites set {name} --zone {zone}` changes it"
+        )
+
+
+@sites.command("set")
+@click.argument("site")
+@click.option("--zone", required=True, help="Its IANA time zone from now on.")
+@click.pass_context
+def sites_set(context: click.Context, site: str, zone: str) -> None:
+    """Let another time zone hold for a site from now on. Days that are over keep the zone they had."""
+    chosen = settings_of(context)
+    name = _site(site)
+    folder.begun(chosen.data)
+    with contextlib.closing(build.registry(chosen)) as registry:
+        if name not in registry.snapshot().sites:
+            raise PixelakeError(f"there is no site {name}", f"`pixelake sites add {name} --zone {zone}` declares it")
+        registry.change_zone(name, zone)
 
 
 @sites.command("badge")

@@ -111,11 +111,12 @@ def erase(means: Means, person: Person, told: Told, clock: Clock = SYSTEM) -> Pr
         if not alone:
             raise LakeUnavailable("maintenance of the lake takes very long", "wait for it, and erase again")
         work.run()
+    backups = means.registry.backups()  # not later: who has closed a file that was looked at holds no lock of it
     scanned = _scanned(means, person, told)
     entry = erasures.done(erasures.with_places(entry, work.places))
     with erasures.reported(log):
         erasures.append(log, entry)
-    remains = [*_kept(means, entry, log), *work.remains, *_remains(means, scanned)]
+    remains = [*_kept(means, backups, entry, log, key), *work.remains, *_remains(means, scanned)]
     own = tuple(str((means.parts.data / name).absolute()) + "/" for name in OWN)
     return Proof(
         id=entry.id,
@@ -333,11 +334,10 @@ def _scanned(means: Means, person: Person, told: Told) -> Scanned:
         return scan(places, person, lambda done, all_: told("files looked through", done, all_))
 
 
-def _kept(means: Means, entry: erasures.Entry, log: Path) -> list[str]:
+def _kept(means: Means, backups: Mapping[str, Sequence[str]], entry: erasures.Entry, log: Path, key: str) -> list[str]:
     """Tell the places of backups what was erased, and say which backups there are."""
     found = []
-    key = means.registry.secret(erasures.SECRET)
-    for name, stamps in means.registry.backups().items():
+    for name, stamps in backups.items():
         told = f"{len(stamps):,} backups in {name} ({', '.join(stamps[-3:])})"
         try:
             _tell(means.backup_place(name), erasures.read(log), key)

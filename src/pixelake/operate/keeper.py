@@ -38,7 +38,6 @@ TIDY_BYTES: Final = 32 << 20
 """Of files that are packed here; larger ones are for a process of its own."""
 POLL: Final = 0.1
 """Seconds between looks whether the process has ended."""
-PROCESS: Final = "maintain-1"
 
 Apart = Callable[[threading.Event], int]
 """Runs all heavy tasks that are due in a process of its own, until the event is set; its exit status."""
@@ -159,13 +158,13 @@ class Keeper:
             telemetry.gauge("pixelake_maintain_failing").labels(task=last.task).set(bool(last.error))
 
 
-def in_child(settings: Settings) -> Apart:
-    """What runs the role ``maintain`` in a process that ends with this one. Only in a child of the supervisor."""
+def in_child(settings: Settings, role: str = "maintain") -> Apart:
+    """What runs such a role in a process that ends with this one. Only in a child of the supervisor."""
 
     def run(stop: threading.Event) -> int:
         lifeline, ours = os.pipe()
         try:
-            child = Child("maintain", PROCESS, settings, listener=None, lifeline=lifeline, metrics=telemetry.joined())
+            child = Child(role, f"{role}-1", settings, listener=None, lifeline=lifeline, metrics=telemetry.joined())
             while child.lives and not stop.wait(POLL):
                 pass
         finally:

@@ -1,6 +1,5 @@
 """Looks a reject up by its name; removes those that nobody needs."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -12,17 +11,17 @@ from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.operate.render import rows_of
 from pixelake.transform.raw import read
 from pixelake.warehouse.base import Merger
-from pixelake.warehouse.query import Lakehouse
+from pixelake.warehouse.single import NAME, Asking
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_NAME: Final = re.compile(r"(?P<partition>.+)-(?P<position>\d{1,18})(\.\d+)?", re.ASCII)
-"""The ``hit_id`` of an ordered stream: `pixelake.stream.base.Batch.ids`."""
-_BY_PLACE: Final = "select * from rejects where hit_id = ? and partition = ? and position = ?"
-_BY_NAME: Final = "select * from rejects where hit_id = ?"
+_BY_PLACE: Final = (
+    "select * from rejects where hit_id = $hit_id and partition = $partition and position = $position"
+)
+_BY_NAME: Final = "select * from rejects where hit_id = $hit_id"
 
 
-def find(lake: Lakehouse, hit_id: str) -> list[dict[str, Any]]:
+def find(lake: Asking, hit_id: str) -> list[dict[str, Any]]:
     """The rejects of that name, at most one by design, with the raw hit.
 
     A body of many elements is kept once, by its first reject; the further ones
@@ -39,7 +38,7 @@ def find(lake: Lakehouse, hit_id: str) -> list[dict[str, Any]]:
     return rows
 
 
-def named(lake: Lakehouse, hit_id: str) -> list[dict[str, Any]]:
+def named(lake: Asking, hit_id: str) -> list[dict[str, Any]]:
     """The rejects of that name, as they are.
 
     By its place if the name tells it: the statistics of all other files and row groups rule them out unread.
@@ -48,10 +47,11 @@ def named(lake: Lakehouse, hit_id: str) -> list[dict[str, Any]]:
         QueryError: it takes too long or too much.
         LakeUnavailable: the lake cannot be read.
     """
-    found = _NAME.fullmatch(hit_id)
-    rows = lake.ask(_BY_PLACE, [hit_id, found["partition"], int(found["position"])]) if found else None
+    found = NAME.fullmatch(hit_id)
+    place = {"partition": found["partition"], "position": int(found["position"])} if found else {}
+    rows = lake.ask(_BY_PLACE, {"hit_id": hit_id, **place}) if place else None
     if not rows:
-        rows = lake.ask(_BY_NAME, [hit_id])  # whoever made the hit named it
+        rows = lake.ask(_BY_NAME, {"hit_id": hit_id})  # whoever made the hit named it
     return list(rows_of(rows))
 
 

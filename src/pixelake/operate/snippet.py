@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 
 from pixelake.transform.validate import validate
 
-KINDS: Final = ("page", "email", "amp", "badge")
-"""What a tag can be for."""
+KINDS: Final = ("page", "email", "amp", "image", "noscript", "get", "badge")
+"""What a tag can be for: a page, a mail, an AMP document, an editor that takes plain images alone, pages whose script
+sends the hits of those who run it, whatever can ask for an address; and the image that people see."""
 
 
 LONGEST_SITE: Final = 253
@@ -27,16 +28,20 @@ def snippet(url: str, site: str, kind: str = "page") -> str:
     A page's tag sends the page's address as referrer where the browser's
     default would cut it down to the origin. Mail programs send none anyway,
     and load no scripts; AMP has a component of its own. A badge's tag also does
-    in Markdown.
+    in Markdown. What is for ``get`` is the address alone, and no HTML.
     """
     path = "badge.svg" if kind == "badge" else "pixel.gif"
-    source = escape(f"{url.rstrip('/')}/{path}?{urlencode({'site': site})}", quote=True)
-    if kind == "badge":
-        return f'<img src="{source}" alt="views">'
-    if kind == "amp":
-        return f'<amp-pixel src="{source}" layout="nodisplay"></amp-pixel>'
-    if kind == "email":
-        return f'<img src="{source}" alt="" width="1" height="1" border="0" style="display:block">'
-    return (
-        f'<img src="{source}" alt="" loading="eager" referrerpolicy="no-referrer-when-downgrade" width="1" height="1">'
-    )
+    address = f"{url.rstrip('/')}/{path}?{urlencode({'site': site})}"
+    return _FORMS[kind].format(address if kind == "get" else escape(address, quote=True))
+
+
+_PAGE: Final = '<img src="{}" alt="" loading="eager" referrerpolicy="no-referrer-when-downgrade" width="1" height="1">'
+_FORMS: Final = {
+    "page": _PAGE,
+    "email": '<img src="{}" alt="" width="1" height="1" border="0" style="display:block">',
+    "amp": '<amp-pixel src="{}" layout="nodisplay"></amp-pixel>',
+    "image": '<img src="{}" alt="">',
+    "noscript": f"<noscript>{_PAGE}</noscript>",
+    "get": "{}",
+    "badge": '<img src="{}" alt="views">',
+}

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple, Protocol
 
+from pixelake.registry.access import Book
 from pixelake.registry.goals import Funnel, Goal
+from pixelake.registry.queries import Book as Queries
 from pixelake.registry.tokens import Token
 
 MAX_SITES: Final = 100_000
@@ -80,6 +82,7 @@ class Advice(NamedTuple):
 
 UNDECLARED_PROXY: Final = "undeclared_proxy"
 STALLED: Final = "consumer_stalled"
+REPORT_UNSENT: Final = "report_unsent"
 NOTICES: Final[Mapping[str, Advice]] = {
     UNDECLARED_PROXY: Advice(
         "error",
@@ -93,6 +96,7 @@ NOTICES: Final[Mapping[str, Advice]] = {
         "",
         seconds=8.0,
     ),
+    REPORT_UNSENT: Advice("warning", "a weekly report was not sent: {detail}", "smtp", seconds=3_600.0),
 }
 """Code -> what it means."""
 
@@ -146,12 +150,72 @@ class JudgesBook(Protocol):
 class Registry(Protocol):
     """The shared memory of an installation."""
 
+    @property
+    def access(self) -> Book:
+        """Users, their sessions, and links that are shared."""
+        ...
+
+    @property
+    def queries(self) -> Queries:
+        """SQL that is kept under a name."""
+        ...
+
     def snapshot(self) -> Snapshot:
         """What is declared now."""
         ...
 
     def add_sites(self, names: Iterable[str]) -> None:
         """Make sites of unknown names, in the default zone. Known ones stay as they are."""
+        ...
+
+    def add_goal(self, site: str, goal: Goal) -> None:
+        """Declare a goal of a site, in the place of one of its name. The site is made if it is unknown.
+
+        Raises:
+            SettingsError: it cannot be called so, or be worth that, or there are too many.
+        """
+        ...
+
+    def remove_goal(self, site: str, name: str) -> bool:
+        """Whether there was one of that name."""
+        ...
+
+    def add_funnel(self, site: str, funnel: Funnel) -> None:
+        """Declare a funnel of a site, in the place of one of its name. The site is made if it is unknown.
+
+        Raises:
+            SettingsError: it cannot be called so, or there are too many.
+        """
+        ...
+
+    def remove_funnel(self, site: str, name: str) -> bool:
+        """Whether there was one of that name."""
+        ...
+
+    def change_zone(self, site: str, zone: str) -> int:
+        """Let another zone hold for hits of the site from now on. An unknown site is made, and has it from the start.
+
+        Returns:
+            From when it holds (µs UTC).
+
+        Raises:
+            SettingsError: the zone is unknown.
+        """
+        ...
+
+    def set_policy(self, site: str, policy: str) -> int:
+        """Let DNT and Sec-GPC do this for hits of the site from now on; ``""``: what the setting says.
+
+        Returns:
+            From when it holds (µs UTC).
+
+        Raises:
+            SettingsError: there is no such policy.
+        """
+        ...
+
+    def set_badge(self, site: str, has: bool) -> None:
+        """Give the site a badge, or take it away."""
         ...
 
     def publish_badges(self, counts: Mapping[str, int]) -> None:
@@ -169,6 +233,22 @@ class Registry(Protocol):
 
     def secret(self, name: str) -> str:
         """A random secret of this installation (the dashboard's token), made when first asked for."""
+        ...
+
+    def tokens(self) -> Sequence[Token]:
+        """All tokens there are or were, the oldest first."""
+        ...
+
+    def add_token(self, name: str, site: str | None = None) -> str:
+        """Make a token for the API, which reads one site, or all. It is never told again.
+
+        Raises:
+            SettingsError: there can be none of that name, or there are too many.
+        """
+        ...
+
+    def remove_token(self, name: str) -> bool:
+        """Let the token of that name hold no longer. Whether there was one."""
         ...
 
     def use_token(self, held: str, at: int) -> None:

@@ -11,13 +11,17 @@
     secrets  name, value
     notices  code, detail, when it was last so (µs UTC)
     tokens   hash, name, site, when it was made, last used and taken away (µs UTC): see `pixelake.registry.tokens`
+    users, sessions, shares; access, their own version: see `pixelake.registry.access`
     goals    site, goal, filters, worth; funnels: site, funnel, steps: see `pixelake.registry.goals`
+    queries  name, SQL, site, when it was put there (µs UTC): see `pixelake.registry.queries`
+    reports  site, week, what became of the report about it: see `pixelake.registry.reports`
     backups  place, stamp: where backups were put, and the name of each that is there as far as we know
 
 WAL with ``synchronous=FULL``: what was answered survives a power cut. The
 folder and the file are for the owner's eyes only: salts and secrets are in it.
 """
 
+import contextlib
 import os
 import secrets
 import sqlite3
@@ -33,6 +37,7 @@ from zoneinfo import ZoneInfo
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.disk import sync, write_ahead
 from pixelake.errors import RegistryUnavailable, SettingsError
+from pixelake.registry import access, queries, reports
 from pixelake.registry import goals as declared
 from pixelake.registry import tokens as held_tokens
 from pixelake.registry.base import MAX_SITES, POLICIES, Maintained, Noticed, Site, Snapshot
@@ -55,6 +60,8 @@ OVERDUE: Final = 6 * SECOND_LOOK
 
 _BUSY: Final = 30.0
 """Seconds to wait for another process's transaction."""
+_making: Final = threading.Lock()
+"""Nobody in this process opens a file that is just being made."""
 _LAST_ZONE: Final = timedelta(hours=12)
 """A date ends last in the zone UTC-12."""
 _SCHEMA: Final = (
@@ -72,14 +79,19 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS retentions(site TEXT PRIMARY KEY, days INTEGER NOT NULL)",
     held_tokens.SCHEMA,
     *declared.SCHEMA,
+    *access.SCHEMA,
+    queries.SCHEMA,
+    reports.SCHEMA,
     (
         "CREATE TABLE IF NOT EXISTS tasks(task TEXT PRIMARY KEY, started INTEGER NOT NULL, ended INTEGER NOT NULL,"
         " done TEXT NOT NULL, error TEXT NOT NULL, succeeded INTEGER NOT NULL)"
     ),
 )
-_KEPT: Final = frozenset({"salts", "secrets", "meta", "backups", "tokens"})
+_KEPT: Final = frozenset({"salts", "secrets", "meta", "backups", "tokens"}) | access.TABLES
 """Tables whose rows are the operator's or nobody's, and never somebody's who was counted."""
-_OURS: Final = frozenset({"zone", "policy", "day", "task", "code", "goal", "filters", "worth", "funnel", "steps"})
+_OURS: Final = frozenset(
+    {"zone", "policy", "day", "task", "code", "goal", "filters", "worth", "funnel", "steps", "week"}
+)
 """Columns whose words are the program's own."""
 
 
@@ -112,6 +124,12 @@ class SqliteRegistry:
         self._snapshot: Snapshot | None = None
         self._published = -1  # when the newest count of the snapshot was
         self._database = self._reported(lambda: _open(path))
+        self.access = access.Book(self._transact, clock)
+        """Users, their sessions, and links that are shared."""
+        self.queries = queries.Book(self._transact)
+        """SQL that is kept under a name."""
+        self.reports = reports.Book(self._transact)
+        """Which weekly reports were sent."""
 
     def snapshot(self) -> Snapshot:
         """What is declared now. Only a new version is read again."""
@@ -134,6 +152,24 @@ class SqliteRegistry:
         known = _known_zone(zone)
         self.add_sites([site])
         self._change("INSERT OR REPLACE INTO zones(site, start, zone) VALUES (?, ?, ?)", [(site, start, known)])
+
+    def change_zone(self, site: str, zone: str) -> int:
+        """Let another zone hold for hits of the site from now on; what arrived before keeps its days.
+
+        A site that is unknown is made, and has it from the first hit on.
+
+        Returns:
+            From when it holds (µs UTC): `POLICY_DELAY` from now, or since it was last set; 0: ever since.
+
+        Raises:
+            SettingsError: the zone is unknown.
+        """
+        known, found = _known_zone(zone), self.snapshot().sites.get(site)
+        if found and found.zones[-1][1] == known:
+            return found.zones[-1][0]
+        start = max(self._clock.now() + POLICY_DELAY, found.zones[-1][0] + 1) if found else 0
+        self.set_zone(site, known, start)
+        return start
 
     def set_policy(self, site: str, policy: str) -> int:
         """Let DNT and Sec-GPC do this for hits of the site from now on. The site is made if it is unknown.
@@ -481,6 +517,9 @@ class SqliteRegistry:
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return found
 
+    def _transact(self, action: Callable[[sqlite3.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
+        return self._reported(lambda: self._in_transaction(lambda: action(self._database), begin))
+
     def _in_transaction(self, action: Callable[[], T], begin: str = "BEGIN IMMEDIATE") -> T:
         self._database.execute(begin)
         try:
@@ -519,9 +558,19 @@ def _known_zone(zone: str) -> str:
     return zone
 
 
+def _make(path: Path) -> None:
+    """Make the file for the owner's eyes only, if it is not there; its WAL takes the same mode.
+
+    One that is there is not opened: to close it would end the locks of all its connections in this process
+    (sqlite.org/howtocorrupt.html, 2.2), and whoever leaves it next would remove the WAL that they still write to.
+    """
+    with _making, contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # its WAL takes the same mode
+    _make(path)
     database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     try:
         write_ahead(database)

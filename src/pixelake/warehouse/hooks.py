@@ -25,6 +25,7 @@ MORE: Final[Mapping[str, Callable[[Given], More]]] = {
     "funnel": shop.funnel,
     "goals": shop.goals,
     "newest": newest.more,
+    "refused": newest.more,
     "unusual": unusual.more,
 }
 """Question -> what makes more of its SQL; raises `QueryError`."""

@@ -6,6 +6,7 @@ twice. Whatever clients send, it is bounded: in events, in sites (`live_sites`)
 and in values (`live_lists`).
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -361,6 +362,22 @@ class LiveReader:
             select site, minute, name, count from minutes where minute >= ?1 and site = coalesce(?2, site)
             order by minute, site, name"""
         return [Minute(*row) for row in self._select(sql, (since // MINUTE * MINUTE, site))]
+
+    def by_minute(self, since: int, site: str | None = None) -> dict[int, dict[str, int]]:
+        """The same by the minute and by name, of a site or of all together; up to a minute from now.
+
+        Raises:
+            WarehouseError: it cannot be read.
+        """
+        minutes = range(since // MINUTE * MINUTE, self._clock.now() + MINUTE, MINUTE)
+        of_site, values = ("", ()) if site is None else (" and site = ?", (site,))
+        sql = f"""
+            select minute, name, sum(count) from minutes
+            where minute in (select value from json_each(?)){of_site} group by minute, name"""  # noqa: S608 - ours
+        found: dict[int, dict[str, int]] = {}
+        for minute, name, number in self._select(sql, (json.dumps([*minutes]), *values)):
+            found.setdefault(minute, {})[name] = number
+        return found
 
     def now(self, window_seconds: float, site: str | None = None) -> Now:
         """The people of the last seconds. Who has no visitor id is in the hits only.

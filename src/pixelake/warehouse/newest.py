@@ -1,4 +1,4 @@
-"""What the question `newest` has beside its file: a cursor that is none is told, not passed over."""
+"""What the questions `newest` and `refused` have beside their files: a cursor that is none is told, not passed over."""
 
 import re
 from typing import Final

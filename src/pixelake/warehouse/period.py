@@ -7,6 +7,7 @@
 ``yesterday``  the day before
 ``24h``        so many hours up to now; any number
 ``7d``         so many days, today among them, up to now; any number
+``last-week``  the week before, from Monday to Sunday
 ``month``      from the first of this month up to now
 ``last-month`` the month before
 ``12mo``       so many months, this one among them, up to now; any number
@@ -24,7 +25,7 @@ from pixelake.errors import QueryError
 from pixelake.warehouse.zones import Clock
 
 DEFAULT: Final = "30d"
-NAMED: Final = ("today", "yesterday", "24h", "7d", "30d", "month", "last-month", "12mo", "year")
+NAMED: Final = ("today", "yesterday", "24h", "7d", "30d", "last-week", "month", "last-month", "12mo", "year")
 """As they are offered; other numbers do as well."""
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2199
@@ -74,6 +75,9 @@ def _named(name: str, clock: Clock, now: datetime) -> tuple[datetime, datetime]:
     months = today.replace(day=1)
     if name == "yesterday":
         return _midnight(clock, today - _DAY), _midnight(clock, today)
+    if name == "last-week":
+        monday = today - _DAY * today.weekday()
+        return _midnight(clock, monday - _DAY * 7), _midnight(clock, monday)
     if name == "last-month":
         return _midnight(clock, _months_before(months, 1)), _midnight(clock, months)
     whole = {"today": today, "month": months, "year": months.replace(month=1)}

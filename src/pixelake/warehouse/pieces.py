@@ -10,11 +10,14 @@ from pixelake.warehouse.zones import Clock, literal, local_us
 
 BUCKET: Final = re.compile(r"\bbucket_of\((\w+)\)")
 """What stands in a question for the beginning of a bucket."""
+_HOW: Final = {"events": "not materialized ", "source": "not materialized ", "placed": "materialized "}
+"""Relations that are files: to hold all of their columns would take the memory that there is. And one whose rows are
+numbered, once."""
 
 
 def with_ctes(ctes: Mapping[str, str]) -> str:
-    """Relations by name, as what stands behind WITH."""
-    return ",\n".join(f"{name} as ({sql})" for name, sql in ctes.items())
+    """Relations by name, as what stands behind WITH. Of the rows of files each reader takes what it needs, anew."""
+    return ",\n".join(f"{name} as {_HOW.get(name, '')}({sql})" for name, sql in ctes.items())
 
 
 def bucket_sql(clock: Clock, start: datetime, end: datetime, step: timedelta, column: str) -> str:

@@ -26,7 +26,8 @@ from pixelake.warehouse.hooks import AFTER, MORE
 from pixelake.warehouse.pieces import BUCKET, added, bucket_sql, parquet, safe, with_ctes
 from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, questions, words
 from pixelake.warehouse.reading import Kept, Standing, Statement, parameters
-from pixelake.warehouse.trail import NEEDED, Scope, day_span, days_between, plain, relations, trail
+from pixelake.warehouse.trail import NEEDED, VISIT, Scope, day_span, days_between, plain, relations, trail
+from pixelake.warehouse.visited import visits
 from pixelake.warehouse.zones import (
     DAY,
     MICROSECOND,
@@ -249,24 +250,25 @@ class Planner:
 
     def _ctes(self, standing: Standing, segment: _Segment, passing: str) -> dict[str, str]:
         """SQL of the relations over a segment that is not counted before."""
-        start, end, visits = self.ask.start, self.ask.end, self._needs_visits
+        start, end = self.ask.start, self.ask.end
+        wanted = self._words & frozenset(VISIT)
         if segment.source == TRAIL:
             within = f"local_day between {day_literal(segment.days[0])} and {day_literal(segment.days[-1])}"
             files = f"select * from {parquet(segment.files)} where {segment.sites} and {within}"  # noqa: S608
-            return {"trail": files, **relations(start, end, passing, visits=True)}
+            return {"trail": files, **relations(start, end, passing, visits=True, wanted=wanted)}
         scope = Scope(segment.clock, segment.sites, segment.days[0], segment.days[-1], self.ask.people)
-        window = scope.window if visits else (scope.start, scope.end)
-        begun, ended = (moment.astimezone(UTC) for moment in window)
-        events = standing.relation("events", begun.date(), (ended - MICROSECOND).date())
-        found = {"events": events}
-        if visits:
-            found["trail"] = (
-                f"select *, user_id is not null as identified from ({trail(scope, self._columns(standing))})"  # noqa: S608
-            )
-        else:
-            rows = plain(scope, start, end, self._columns(standing))
-            found["trail"] = f"select *, user_id is not null as identified from ({rows})"  # noqa: S608
-        return {**found, **relations(start, end, passing, visits=visits)}
+        is_walked = "visiting" in self._words
+        has_visits = is_walked or self._needs_visits
+        begun, ended = (moment.astimezone(UTC) for moment in (scope.window if has_visits else (scope.start, scope.end)))
+        found = {"events": standing.relation("events", begun.date(), (ended - MICROSECOND).date())}
+        if is_walked:
+            found["trail"] = trail(scope, self._columns(standing))
+            return {**found, **relations(start, end, passing, visits=True, wanted=wanted)}
+        found["trail"] = plain(scope, start, end, self._columns(standing))
+        found |= relations(start, end, passing, visits=False)
+        if has_visits:
+            found["visits"] = visits(scope, start, end, passing, wanted)
+        return found
 
     def _summed(self, standing: Standing, segments: Sequence[_Segment], passing: str) -> str:
         question = self.question

@@ -75,7 +75,7 @@ the same rows. All of them take
 
 - **site**: only this one; else all. A person on two sites is a visitor of each.
 - **from**, **to**: a date (its midnight) or a time, `to` excluded; or **period**: `today`, `yesterday`, `24h`, `7d`,
-  `30d`, `month`, `last-month`, `12mo`, `year`; else 30 days up to now.
+  `30d`, `last-week`, `month`, `last-month`, `12mo`, `year`; else 30 days up to now.
 - **zone**: on whose wall clock the period and the buckets are; else the site's own. Visitors are known by the days of
   the site: where the days of another zone are not the same, its days, weeks and months have no number of them.
 - **filter**, any number of times: which events. `country is DE`, `path contains /blog`, `browser in Firefox, Safari`,

@@ -93,7 +93,7 @@ def _only(text: str, parser: duckdb.DuckDBPyConnection, hint: str) -> Any:
     try:
         statements = parser.extract_statements(text)
     except duckdb.Error as error:
-        raise QueryError(first_line(error), hint) from None
+        raise QueryError(first_line(error) + _place(error, text), hint) from None
     if not statements:
         raise QueryError("there is no SQL in the query", hint)
     if len(statements) != 1:
@@ -171,6 +171,26 @@ def _check_function(node: dict[str, Any], hint: str) -> None:
     name = str(node.get("function_name", "")).lower()
     if name in CURIOUS or (name.startswith("pg_") and name != "pg_typeof"):
         raise QueryError(f"{name}() is not allowed: queries only read the lake", hint)
+
+
+_NEAR: Final = re.compile(r'at or near "(.+)"$', re.MULTILINE)
+_POINTED: Final = re.compile(r"^(LINE (\d+): )(.*)\n( *)\^", re.MULTILINE)
+
+
+def _place(error: duckdb.Error, text: str) -> str:
+    """Where in the text DuckDB points at: `` (line 2, column 7)``; of a long line it shows a part alone."""
+    found = _POINTED.search(str(error))
+    lines = text.split("\n")
+    if not found or not 0 < int(found[2]) <= len(lines):
+        return ""
+    shown, line = found[3], lines[int(found[2]) - 1]
+    part = shown.removeprefix("...").removesuffix("...").strip()
+    if line.count(part) != 1:
+        return f" (line {found[2]})"
+    column = line.index(part) + len(found[4]) - len(found[1]) - shown.index(part)
+    named = _NEAR.search(str(error))  # beside a tab or a letter with an accent DuckDB points a little to the left
+    exact = [each.start() for each in re.finditer(re.escape(named[1]), line)] if named else []
+    return f" (line {found[2]}, column {min(exact, key=lambda at: abs(at - column), default=column) + 1})"
 
 
 def first_line(error: duckdb.Error) -> str:

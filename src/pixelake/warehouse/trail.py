@@ -31,12 +31,13 @@ an hour before and of four hours after it, whatever period is asked for. So it
 does not depend on the question, and can be kept (`pixelake.warehouse.rollup`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from pixelake.warehouse.people import MACHINES
+from pixelake.warehouse.pieces import with_ctes
 from pixelake.warehouse.zones import DAY, DAY_US, Clock, day_literal, literal, local_us
 
 SILENCE: Final = timedelta(minutes=30)
@@ -124,20 +125,27 @@ LEAST: Final = (
     *ORIGIN,
 )
 """Columns of events that visits are made of."""
+STEPS_OF: Final = "partition by site, local_day, person order by"
+"""What a person does on a day, one after the other."""
+_HOUR: Final = timedelta(hours=1)
+_FEW_DAYS: Final = 3
+"""Of so many days, it is worth to tell which hours around them are looked at."""
 
 
-def _events(scope: Scope, start: datetime, end: datetime, columns: Iterable[str]) -> str:
-    """The events received between two moments, with the day they belong to, and the time of that day."""
-    named = ", ".join(f'"{name}"' for name in dict.fromkeys([*LEAST, *columns]))
+def _events(scope: Scope, window: tuple[datetime, datetime], columns: Iterable[str], more: dict[str, str]) -> str:
+    """The events received between two moments, with the day they belong to; and with more: name -> SQL."""
+    start, end = window
     local = local_us(scope.clock, start, end)
     first, last = (moment.astimezone(UTC) for moment in (start, end))
-    counted = COUNTED if scope.people else "true"
+    own = {
+        "local_day": f"date '1970-01-01' + cast({local} // {DAY_US} as integer)",
+        "person": "coalesce(user_id, visitor_id)",
+        "counted": COUNTED if scope.people else "true",
+    }
+    named = [f'"{name}"' for name in dict.fromkeys(columns)]
+    named += [f"{sql} as {name}" for name, sql in (own | more).items()]
     return f"""select
-    {named},
-    {local} % {DAY_US} as local_time,
-    date '1970-01-01' + cast({local} // {DAY_US} as integer) as local_day,
-    coalesce(user_id, visitor_id) as person,
-    {counted} as counted
+    {", ".join(named)}
   from events
   where received_at >= {literal(first)} and received_at < {literal(last)}
     and concat(year, month, day) between '{first:%Y%m%d}' and '{last:%Y%m%d}'
@@ -145,9 +153,81 @@ def _events(scope: Scope, start: datetime, end: datetime, columns: Iterable[str]
     and {scope.sites}"""  # noqa: S608 - of our own making
 
 
+def source(scope: Scope, columns: Iterable[str], more: dict[str, str]) -> str:
+    """SQL: all events that tell the visits of a scope, with their time of the day, and the UTC hour they lie in."""
+    lies = {
+        "local_time": f"{local_us(scope.clock, *scope.window)} % {DAY_US}",
+        "in_hour": "concat(year, month, day, hour)",
+    }
+    return _events(scope, scope.window, columns, lies | more)
+
+
 def plain(scope: Scope, start: datetime, end: datetime, columns: Iterable[str]) -> str:
     """SQL: the events of the scope received in a period, with some columns, without visits."""
-    return _events(scope, max(start, scope.start), min(end, scope.end), columns)
+    window = (max(start, scope.start), min(end, scope.end))
+    return _events(scope, window, ["received_at", "site", *columns], {"identified": "user_id is not null"})
+
+
+def joined(scope: Scope, which: str) -> str:
+    """SQL: the events of a relation ``source`` by the days whose visits they may be of, ``part`` 0 on that day itself.
+
+    Those of the next day's begin are there again as ``part`` 1, those of the last half hour before as -1: both with the
+    person who it was on the day.
+
+    Args:
+        scope: the days.
+        which: SQL: which of part 0 are wanted.
+    """
+    days = f"between {day_literal(scope.first)} and {day_literal(scope.last)}"
+    return f"""select *, 0 as part from source where {scope.days} and {which}
+  union all by name
+  select source.* replace (
+    source.local_day - 1 as local_day, coalesce(user_id, before.visitor_before) as person
+  ), 1 as part
+  from source left join before
+    on before.site = source.site and before.local_day = source.local_day and before.visitor_id = source.visitor_id
+  where counted and local_time < {_TAIL_US} and coalesce(user_id, before.visitor_before) is not null
+    and source.local_day - 1 {days}{_near(scope, after=True)}
+  union all by name
+  select source.* replace (
+    source.local_day + 1 as local_day, coalesce(user_id, after.visitor_id) as person
+  ), -1 as part
+  from source left join after
+    on after.site = source.site and after.local_day = source.local_day + 1 and after.visitor_before = source.visitor_id
+  where counted and local_time >= {_LEAD_US} and coalesce(user_id, after.visitor_id) is not null
+    and source.local_day + 1 {days}{_near(scope, after=False)}"""  # noqa: S608
+
+
+def _near(scope: Scope, *, after: bool) -> str:
+    """SQL: may an event be of the hours after a day of the scope, or before one? Spares opening the files of others."""
+    days = days_between(scope.first, scope.last)
+    if len(days) > _FEW_DAYS:
+        return ""
+    lead, tail = SILENCE + SLACK, timedelta(hours=TAIL_HOURS) + SLACK
+    bounds = [scope.clock.bounds(day) for day in days]
+    spans = [(end - SLACK, end + tail) if after else (begin - lead, begin + SLACK) for begin, end in bounds]
+    hours = [first.astimezone(UTC) + _HOUR * at for first, last in spans for at in range((last - first) // _HOUR + 1)]
+    named = dict.fromkeys(f"'{hour:%Y%m%d%H}'" for hour in hours)
+    return f" and in_hour in ({', '.join(named)})"
+
+
+WHO_WAS: Final = {
+    "before": """select site, local_day, visitor_id, max(visitor_before) as visitor_before
+  from source
+  where counted and user_id is null and visitor_before is not null
+  group by all""",
+    "after": "select site, local_day, visitor_before, max(visitor_id) as visitor_id from before group by all",
+}
+"""Who was who at midnight."""
+IS_NEW: Final = (
+    f"coalesce(received_at - lag(received_at) over steps > interval {int(SILENCE.total_seconds())} second, true)"
+)
+"""SQL: does a visit begin?"""
+
+
+def first_of(name: str) -> str:
+    """SQL: what a column of a visit's first event says as the origin of the visit."""
+    return _ORIGIN_OF.get(name, name)
 
 
 def trail(scope: Scope, columns: Iterable[str]) -> str:
@@ -156,97 +236,102 @@ def trail(scope: Scope, columns: Iterable[str]) -> str:
     A relation with the columns of ``everything``, those of `VISIT` (null: of none that began on ``local_day``),
     ``visit`` (its number among those of its person) and ``is_tail``: whether it is one of the next day.
     """
-    # windows carry no more columns than they need: with all of them a day took twice as long
-    origins = "".join(f"\n    max({_ORIGIN_OF.get(name, name)}) filter (is_new) as entry_{name}," for name in ORIGIN)
-    return f"""with source as (
-  {_events(scope, *scope.window, columns)}
-),
-before as (
-  select site, local_day, visitor_id, max(visitor_before) as visitor_before
-  from source
-  where counted and user_id is null and visitor_before is not null
-  group by all
-),
-after as (select site, local_day, visitor_before, max(visitor_id) as visitor_id from before group by all),
-joined as (
-  select *, 0 as part from source where {scope.days}
-  union all by name
-  select source.* replace (
-    source.local_day - 1 as local_day, coalesce(user_id, before.visitor_before) as person
-  ), 1 as part
-  from source left join before
-    on before.site = source.site and before.local_day = source.local_day and before.visitor_id = source.visitor_id
-  where counted and local_time < {_TAIL_US} and coalesce(user_id, before.visitor_before) is not null
-    and source.local_day - 1 between {day_literal(scope.first)} and {day_literal(scope.last)}
-  union all by name
-  select source.* replace (source.local_day + 1 as local_day, coalesce(user_id, after.visitor_id) as person), -1 as part
-  from source left join after
-    on after.site = source.site and after.local_day = source.local_day + 1 and after.visitor_before = source.visitor_id
-  where counted and local_time >= {_LEAD_US} and coalesce(user_id, after.visitor_id) is not null
-    and source.local_day + 1 between {day_literal(scope.first)} and {day_literal(scope.last)}
-),
-placed as materialized (select *, row_number() over () as at_row from joined),
-spaced as (
-  select
-    *,
-    coalesce(
-      received_at - lag(received_at) over steps > interval {int(SILENCE.total_seconds())} second, true
-    ) as is_new,
+    *ctes, (_, answer) = trail_steps(scope, columns).items()
+    return f"with {with_ctes(dict(ctes))}\n{answer}"
+
+
+HELD: Final = ("placed", "walked", "described", "told", "trail")
+"""Those of `trail_steps` that are worth being tables, one after the other, where memory is short."""
+
+
+def trail_steps(scope: Scope, columns: Iterable[str]) -> dict[str, str]:
+    """SQL: the relations, each made of those before it, of which the last is the `trail`."""
+    # windows carry no more columns than they need: with all of them a day took twice as long; and sums are of numbers
+    # alone, with the rows that pages and origins are in: sums of text cannot leave the memory
+    page = "filter (is_page)"
+    origins = ", ".join(f"{first_of(name)} as entry_{name}" for name in ORIGIN)
+    return {
+        "source": source(scope, [*LEAST, *columns], {"identified": "user_id is not null"}),
+        **WHO_WAS,
+        "placed": f"select *, row_number() over () as at_row from ({joined(scope, 'true')})",  # noqa: S608
+        "spaced": f"""select
+    * exclude (hit_id),
+    {IS_NEW} as is_new,
     row_number() over steps as step
   from (
-    select at_row, site, local_day, person, received_at, hit_id, part from placed where counted and person is not null
+    select
+      at_row,
+      site,
+      local_day,
+      person,
+      received_at,
+      hit_id,
+      part,
+      event = 'pageview' as is_view,
+      event = 'pageview' and path is not null as is_page
+    from placed
+    where counted and person is not null
   )
-  window steps as (partition by site, local_day, person order by received_at, hit_id)
-),
-walked as materialized (
-  select
-    * exclude (received_at, hit_id),
-    sum(cast(is_new as integer)) over (
-      partition by site, local_day, person order by step rows unbounded preceding
-    ) as visit
+  window steps as ({STEPS_OF} received_at, hit_id)""",  # noqa: S608
+        "walked": f"""select
+    * exclude (site, local_day, person),
+    sum(cast(is_new as integer)) over steps as visit,
+    last_value(if(is_new, at_row, null) ignore nulls) over steps as first_row
   from spaced
-),
-visited as (
-  select
-    walked.site,
-    walked.local_day,
-    walked.person,
-    visit,
+  window steps as ({STEPS_OF} step rows unbounded preceding)""",  # noqa: S608
+        "visited": f"""select
+    first_row,
     min(received_at) as visit_at,
     epoch_us(max(received_at)) - epoch_us(min(received_at)) as visit_us,
     count(*) as visit_hits,
-    count(*) filter (event = 'pageview') as visit_views,
-    arg_min({PAGE}, step) filter (event = 'pageview' and path is not null) as entry,
-    arg_max({PAGE}, step) filter (event = 'pageview' and path is not null) as exit,{origins}
-    max(event) filter (is_new) as entry_event
-  from placed join walked using (at_row)
-  group by walked.site, walked.local_day, walked.person, visit
-  having max(walked.part) filter (is_new) = 0
-)
-select placed.* exclude (at_row, part), placed.part = 1 as is_tail,
-  if(visited.person is null, null, walked.visit) as visit, {", ".join(f"visited.{name}" for name in VISIT)}
-from placed
-left join walked on walked.at_row = placed.at_row
-left join visited on visited.site = walked.site and visited.local_day = walked.local_day
-  and visited.person = walked.person and visited.visit = walked.visit
-where placed.part = 0 or (placed.part = 1 and visited.person is not null)"""  # noqa: S608
+    count(*) filter (is_view) as visit_views,
+    arg_min(at_row, step) {page} as entry_row,
+    arg_max(at_row, step) {page} as exit_row
+  from walked
+  group by first_row
+  having max(part) filter (is_new) = 0""",  # noqa: S608
+        "described": f"""select
+    visited.* exclude (entry_row, exit_row),
+    entered.page as entry,
+    left_from.page as exit,
+    event as entry_event,
+    {origins}
+  from visited
+  join placed on placed.at_row = first_row
+  left join (select at_row, {PAGE} as page from placed) as entered on entered.at_row = entry_row
+  left join (select at_row, {PAGE} as page from placed) as left_from on left_from.at_row = exit_row""",  # noqa: S608
+        "told": "select at_row, visit, described.* exclude (first_row) from walked join described using (first_row)",
+        "trail": """select placed.* exclude (at_row, part, in_hour), part = 1 as is_tail, told.* exclude (at_row)
+  from placed left join told using (at_row)
+  where part = 0 or (part = 1 and told.at_row is not null)""",
+    }
+
+
+PEOPLE: Final = """select
+  site, local_day, person, row_number() over (partition by site, local_day order by person) as number
+from (select distinct site, local_day, person from trail where person is not null)"""
+"""SQL: the relation ``people``: the number of each person in a relation ``trail``, anew each day and site."""
 
 
 def kept(columns: Sequence[str]) -> str:
-    """SQL: what of a relation ``whole`` (a `trail`) is kept in a file: people are numbers, anew each day and site."""
+    """SQL: what of a relation ``whole`` (of a `trail`) is kept in a file; people are numbers: `PEOPLE`."""
     names = ", ".join(columns)
     return f"""select
   {names}, local_day, counted, is_tail,
   cast(number as integer) as person,
-  user_id is not null as identified,
+  identified,
   cast(visit as integer) as visit, {", ".join(VISIT)}
-from whole left join (
-  select site, local_day, person, row_number() over (partition by site, local_day order by person) as number
-  from (select distinct site, local_day, person from whole where person is not null)
-) using (site, local_day, person)"""  # noqa: S608
+from whole left join people using (site, local_day, person)"""  # noqa: S608
 
 
-def relations(start: datetime, end: datetime, passing: str, *, visits: bool) -> dict[str, str]:
+def within(moment: str, start: datetime, end: datetime) -> str:
+    """SQL: does a moment lie in a period?"""
+    return f"{moment} >= {literal(start)} and {moment} < {literal(end)}"
+
+
+def relations(
+    start: datetime, end: datetime, passing: str, *, visits: bool, wanted: Collection[str] = VISIT
+) -> dict[str, str]:
     """SQL of the relations that a question may read, over a relation ``trail``.
 
     Args:
@@ -254,21 +339,22 @@ def relations(start: datetime, end: datetime, passing: str, *, visits: bool) -> 
         end: of the period.
         passing: SQL: does an event pass the filter?
         visits: whether the trail has visits.
+        wanted: those of `VISIT` that are needed of visits.
     """
-    within = "{0} >= " + literal(start) + " and {0} < " + literal(end)
-    own = within.format("received_at") + (" and not is_tail" if visits else "")
+    own = within("received_at", start, end) + (" and not is_tail" if visits else "")
     found = {
         "everything": f"select * from trail where {own} and {passing}",  # noqa: S608
         "hits": f"select * from trail where {own} and counted and {passing}",  # noqa: S608
         "unfiltered": f"select *, coalesce({passing}, false) as passes from trail where {own}",  # noqa: S608
     }
     if visits:
-        columns = ", ".join(f"any_value({name}) as {name}" for name in VISIT)
+        columns = "".join(f", any_value({name}) as {name}" for name in VISIT if name in wanted)
+        begun = f"visit is not null and {within('visit_at', start, end)} and {passing}"
         found["visits"] = (
-            f"select site, local_day, person, visit, {columns} from trail"  # noqa: S608
-            f" where visit is not null and {within.format('visit_at')} and {passing} group by all"
+            f"select site, local_day, person, visit{columns} from trail where {begun}"  # noqa: S608
+            " group by site, local_day, person, visit"
         )
-        found["visiting"] = f"select * from trail where visit is not null and {within.format('visit_at')} and {passing}"  # noqa: S608
+        found["visiting"] = f"select * from trail where {begun}"  # noqa: S608
     return found
 
 

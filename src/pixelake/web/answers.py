@@ -78,6 +78,10 @@ class Answers:
                 self._give_up(key, kept)
         return answer
 
+    def drop(self, key: Hashable) -> None:
+        """Let nobody who asks from now on get an answer of before."""
+        self._kept.pop(key, None)
+
     def start(self, key: Hashable, call: Callable[[], T]) -> None:
         """Let something be done that nobody waits for."""
         self._start(key, call, FRESH_SECONDS, "")

@@ -18,25 +18,32 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 
 from pixelake import __version__
+from pixelake.address import Networks
 from pixelake.clock import SYSTEM
 from pixelake.errors import PixelakeError, QueryError, RegistryUnavailable
 from pixelake.registry.tokens import RARELY, Token
-from pixelake.web import asked, sql
-from pixelake.web.access import Forbidden, access_of, check_all, site_of
+from pixelake.web import asked, declared, doors, hits, saved, sites, sql, tables
+from pixelake.web.access import SHARE, Forbidden, access_of, check_all, site_of
 from pixelake.web.asked import Asking
-from pixelake.web.auth import HEADERS, Guard, gate, refusal
+from pixelake.web.auth import HEADERS, Guard, forbidden, gate, refusal
 from pixelake.web.charts import CHARTS
 from pixelake.web.described import FAULTS
 from pixelake.web.line import Rates, Refused
 from pixelake.web.live import Feed
+from pixelake.web.login import Login
 from pixelake.web.parameters import Behind, Find, Newest, Parameters
 from pixelake.web.picker import BUSY_SECONDS, Found, busiest, found
+from pixelake.web.sessions import Doorman
+from pixelake.web.shares import QUESTIONS
 from pixelake.web.sources import Sources
 
 STATIC: Final = Path(__file__).parent / "static"
+PAGES: Final = {"/": "index", "/live": "live", "/events": "events", "/explore": "explore", "/sites": "sites"}
+"""Each page of the dashboard, and its file."""
 STATUS_SECONDS: Final = 1.0
 TOKEN: Final = "access_token"  # noqa: S105 the name of the secret, not the secret
 
@@ -77,27 +84,30 @@ class _Service:
         except RegistryUnavailable:
             self._used.pop(held, None)  # the next request tells
 
-    async def sites(self, find: Find, own: str | None) -> Found:
-        """The sites that match, busiest first; of who sees one, that one."""
+    async def sites(self, find: Find, own: frozenset[str] | None) -> Found:
+        """The sites that match, busiest first; of who sees only some, those."""
         if own is not None:
-            return found([own], {}, find.search, find.limit)
+            return found(own, {}, find.search, find.limit)
         snapshot = await self.answers.get("sites", self.sources.registry.snapshot)
         busy = await self.asking.heavy.get("busy", partial(busiest, self.sources.questions), BUSY_SECONDS, "sites")
         key = "sites", find
         return await self.answers.get(key, partial(found, snapshot.sites, busy, find.search, find.limit))
 
 
-def create(sources: Sources, hosts: Iterable[str] = ()) -> FastAPI:
+def create(sources: Sources, hosts: Iterable[str] = (), trusted: Iterable[str] = ()) -> FastAPI:
     """The application of the web role.
 
     Args:
         sources: where its answers come from.
         hosts: names the dashboard is reached by, beside addresses and ``localhost``.
+        trusted: proxies whose word on the client's address is believed: see `pixelake.address.Networks`.
 
     Reads the access token from the registry. ``app.state.feed`` is the live
     feed; it must be closed for the server to stop (`pixelake.web.server.run` does).
     """
     service = _Service(sources)
+    door = gate(sources.registry.secret(TOKEN), hosts)
+    login = Login(Doorman(sources.registry.access, door.cookie), Networks(trusted))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -105,25 +115,31 @@ def create(sources: Sources, hosts: Iterable[str] = ()) -> FastAPI:
         yield
         service.feed.close()
         service.asking.close()
+        login.close()
 
     app = FastAPI(
         title="pixelake", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan
     )
     app.state.feed = service.feed
     app.include_router(_pages(service, app))
+    app.include_router(doors.routes(login, sources.registry))
     app.include_router(asked.routes(service.asking, service.feed), prefix="/api/v1")
     app.include_router(sql.routes(service.asking), prefix="/api/v1")
+    app.include_router(tables.routes(service.asking), prefix="/api/v1", responses=FAULTS)
+    app.include_router(saved.routes(sources.registry), prefix="/api/v1", responses=FAULTS)
+    app.include_router(declared.routes(service.asking), prefix="/api/v1", responses=FAULTS)
+    app.include_router(hits.routes(service.asking), prefix="/api/v1", responses=FAULTS)
+    app.include_router(sites.routes(service.asking, service.feed), prefix="/api/v1", responses=FAULTS)
     app.include_router(_house_routes(service), prefix="/api/v1", responses=FAULTS)
     app.include_router(_live_routes(service), prefix="/api/v1", responses=FAULTS)
-    app.mount("/static", StaticFiles(directory=STATIC))
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=1_000))
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(PixelakeError, _pixelake_error)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Forbidden, _forbidden)
     app.add_exception_handler(Exception, _internal_error)
-    door = gate(sources.registry.secret(TOKEN), hosts)
-    app.add_middleware(Guard, gate=door, held=service.tokens, used=service.used, rates=Rates())
+    app.add_middleware(Guard, gate=door, login=login, held=service.tokens, used=service.used, rates=Rates())
     return app
 
 
@@ -141,11 +157,14 @@ def _pages(service: _Service, app: FastAPI) -> APIRouter:
         # making it takes a second, which others need not wait
         return JSONResponse(await service.answers.get("openapi", app.openapi, float("inf")))
 
-    @routes.get("/")
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html")
+    for path, name in PAGES.items():
+        routes.add_api_route(path, partial(_page, name))
 
     return routes
+
+
+async def _page(name: str) -> FileResponse:
+    return FileResponse(STATIC / f"{name}.html")
 
 
 def _house_routes(service: _Service) -> APIRouter:
@@ -153,14 +172,15 @@ def _house_routes(service: _Service) -> APIRouter:
     routes = APIRouter(tags=["house"])
 
     @routes.get("/charts")
-    async def charts() -> list[dict[str, Any]]:
-        """The panels of the dashboard."""
-        return [chart._asdict() for chart in CHARTS]
+    async def charts(request: Request) -> list[dict[str, Any]]:
+        """The panels of the dashboard; of a shared link those that it shows."""
+        is_share = access_of(request).role == SHARE
+        return [chart._asdict() for chart in CHARTS if not is_share or chart.question in QUESTIONS]
 
     @routes.get("/site-names")
     async def site_names(request: Request, find: Annotated[Find, Query()]) -> Found:
         """Names of sites, those with the most hits of the last days first, and how many match in all."""
-        return await service.sites(find, access_of(request).site)
+        return await service.sites(find, access_of(request).sites)
 
     @routes.get("/about")
     async def about() -> dict[str, str]:
@@ -199,7 +219,8 @@ def _live_routes(service: _Service) -> APIRouter:
             return JSONResponse({"error": "too many viewers", "hint": "try again"}, 503, {"Retry-After": "5"})
         cursor = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else of.after
         headers = {"X-Accel-Buffering": "no"}  # nginx would hold the events back
-        frames = feed.watch(site, cursor, sums=access_of(request).site is None)
+        access = access_of(request)
+        frames = feed.watch(site, cursor, sums=access.sites is None, events=access.role != SHARE)
         return StreamingResponse(frames, 200, headers, "text/event-stream")
 
     return routes
@@ -252,10 +273,9 @@ async def _refused(_: Request, error: Exception) -> Response:
     return refusal(error)
 
 
-async def _forbidden(_: Request, error: Exception) -> JSONResponse:
+async def _forbidden(_: Request, error: Exception) -> Response:
     assert isinstance(error, Forbidden)  # noqa: S101 registered for this type alone
-    body = {"error": str(error), "hint": "`pixelake keys add api` makes another token"}
-    return JSONResponse(body | ({"parameter": error.parameter} if error.parameter else {}), 403)
+    return forbidden(error)
 
 
 async def _internal_error(_: Request, __: Exception) -> JSONResponse:

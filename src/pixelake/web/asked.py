@@ -25,6 +25,7 @@ from pixelake.web.described import answers_of, columns_of
 from pixelake.web.line import AT_ONCE, Line
 from pixelake.web.live import Feed
 from pixelake.web.parameters import FORMATS, Asked, Present, of_question
+from pixelake.web.shares import check_shown
 from pixelake.web.sources import Sources
 
 T = TypeVar("T")
@@ -69,6 +70,10 @@ class Asking:
         """How the lake and the registry are."""
         return await self.light.get("here", self._here, HERE_SECONDS)
 
+    def changed(self) -> None:
+        """What is declared has changed: who asks from now on must see it."""
+        self.light.drop("here")
+
     def _here(self) -> Here:
         sources = self.sources
         return Here(sources.clocks(), sources.lake.standing(), sources.registry.snapshot().version)
@@ -77,8 +82,9 @@ class Asking:
         """The answer to a question, or 304."""
         here = await self.here()
         site = site_of(request, given.site)
-        check_known(request, here.clocks.known)
+        check_known(request, here.clocks.known, site)
         resolved = resolve(question, given, site, here.clocks, here.standing)
+        check_shown(request, question.name, resolved.ask.filter, resolved.ask.options)
         form = formats.chosen(given.format, request.headers.get("accept", ""), FORMATS)
         if (tag := _tag(resolved, here.standing.version, here.declared, form)) in _tags(request):
             return Response(status_code=304, headers={**CACHE, "ETag": tag})

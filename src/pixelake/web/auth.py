@@ -1,33 +1,43 @@
 """Who may look, and what every answer carries: one ASGI wrapper around the whole application.
 
-The access token travels once in the address that `serve` prints; it is swapped
-for a cookie at once, so that it stays in no history entry, bookmark or referrer.
-Programs send it, or a token of their own (`pixelake keys`), as a bearer.
+People have a session (`pixelake.web.sessions`): by name and password, or by the
+access token, which travels once in the address that `serve` prints and is
+swapped for a session at once, so that it stays in no history entry, bookmark or
+referrer. Programs send that token, or one of their own (`pixelake keys`), as a
+bearer. Shared links have a door of their own (`pixelake.web.shares`).
 """
 
-import base64
+import asyncio
 import hashlib
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pixelake.errors import PixelakeError
+from pixelake.errors import PixelakeError, QueryError
 from pixelake.registry.tokens import PREFIX, Token, hash_of
-from pixelake.web.access import KEY, Access
+from pixelake.web import sessions
+from pixelake.web.access import KEY, OWNER, TOKEN, Access, Forbidden
 from pixelake.web.line import Rates, Refused
+from pixelake.web.login import Login
+from pixelake.web.peer import SAFE, address_of, is_own_page
+from pixelake.web.shares import ANCESTORS, START, ShareDoor, Way, inner
 
 OPEN: Final = frozenset({"/health"})
 """Routes that anybody may ask: they tell nothing."""
-COOKIE_SECONDS: Final = 30 * 86_400
+DOORS: Final = frozenset({"/login", "/api/v1/login"})
+"""Where people log in."""
+STATIC: Final = "/static/"
+STILL_SECONDS: Final = 0.5
+"""A feed that goes on for hours ends so long after who watches may no longer look."""
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -47,20 +57,7 @@ HEADERS: Final = {
 REVALIDATE: Final = "private, no-cache"
 """For static files, which have an ETag: kept by the browser, and asked for again."""
 
-_STYLE: Final = (
-    ":root{color-scheme:light dark}body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;"
-    "padding:0 1.5rem}h1{font-size:1.25rem}code{background:#8882;padding:.15em .4em;border-radius:4px}"
-)
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_DOOR: Final = f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>pixelake</title>
-<link rel="icon" href="data:,"><style>{_STYLE}</style>
-<h1>This dashboard opens with its full address</h1>
-<p>Open the line that <code>pixelake serve</code> prints when it starts:
-<p><code>Dashboard: http://…/?token=…</code>
-<p>The token in it is kept in this browser for 30 days. A token that is wrong or of another installation leads here.
-</html>
-"""
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +82,6 @@ class Gate:
     def knows(self, token: str) -> bool:
         """Whether that is the token, in constant time."""
         return hmac.compare_digest(token.encode("utf-8", "surrogateescape"), self.token.encode())
-
-    def admits(self, headers: Headers) -> bool:
-        """Whether a request carries the token, as a bearer or in the cookie."""
-        if (bearer := bearer_of(headers)) is not None:
-            return self.knows(bearer)
-        try:
-            morsel = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return False
-        return morsel is not None and self.knows(morsel.value)
 
     def serves(self, host: str) -> bool:
         """Whether that is a name of ours, in the form of a Host header."""
@@ -138,95 +125,220 @@ class Guard:
     Args:
         app: the application.
         gate: for the access token.
+        login: who was let in, and by which proxies.
         held: the tokens of programs.
         used: is told of each that a request came with.
         rates: how fast each caller may ask.
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate, held: Held, used: Callable[[Token], None], rates: Rates) -> None:
-        self._app, self._gate, self._held, self._used, self._rates = app, gate, held, used, rates
+    def __init__(
+        self, app: ASGIApp, *, gate: Gate, login: Login, held: Held, used: Callable[[Token], None], rates: Rates
+    ) -> None:
+        self._app, self._gate, self._login, self._held, self._used = app, gate, login, held, used
+        self._rates, self._shares, self._doorman = rates, ShareDoor(login), login.doorman
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on what may pass."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request = Request(dict(scope), receive)
+        passed = request.scope
+        feed = _Feed(send)
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if scope["path"].startswith("/static/"):
-                    headers.setdefault("Cache-Control", REVALIDATE)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                _guard(message, passed)
+                feed.begins(message, lambda: self._still(request))
             await send(message)
 
-        answer = await self._check(Request(scope))
-        await (answer or self._app)(scope, receive, send_guarded)
+        try:
+            answer = await self._check(request)
+        except Forbidden as error:
+            answer = forbidden(error)
+        except Refused as error:
+            answer = refusal(error)
+        except PixelakeError as error:
+            answer = unavailable(error)
+        await feed.run((answer or self._app)(passed, receive, send_guarded))
 
     async def _check(self, request: Request) -> Response | None:
         """The answer to a request that may not pass."""
-        if request.url.path in OPEN:
+        path = request.scope["path"]  # of `request.url` a part may come from the Host header
+        if path in OPEN:
             return None
         if not self._gate.serves(request.headers.get("host", "")):
             return PlainTextResponse(
                 "This host name is not one of the dashboard's. Use its address, or list the name in `web_hosts`.\n", 421
             )
-        query = request.query_params
-        if request.url.path == "/" and "token" in query:
-            return self._swap(request, query) if self._gate.knows(query["token"]) else _refused(request)
-        return await self._admit(request)
+        if path.startswith(START):
+            return await self._enter(request)
+        if path == "/" and "token" in request.query_params:
+            return await self._swap(request, request.query_params)
+        if path in DOORS:
+            self._rates.take(f"address {self._address(request)}")
+        is_for_all = path in DOORS or (path.startswith(STATIC) and not path.rstrip("/").endswith(".html"))
+        return None if is_for_all else await self._admit(request)
 
     async def _admit(self, request: Request) -> Response | None:
-        try:
-            access = await self._access(request)
-            if access is None:
-                return _refused(request)
-            self._rates.take(access.caller)
-        except Refused as error:
-            return refusal(error)
-        except PixelakeError as error:
-            return JSONResponse({"error": str(error).partition("\n")[0], "hint": error.hint}, 503)
+        access = await self._access(request)
+        if access is None:
+            return _refused(request)
+        self._rates.take(access.caller)
+        opened = request.scope.get(sessions.KEY)
+        if opened and request.method not in SAFE and not (is_own_page(request.headers) and opened.vouches(request)):
+            hint = f"send the header {sessions.CSRF_HEADER} with `csrf` of /api/v1/me; programs send a token instead"
+            raise Forbidden("this did not come from a page of the dashboard", hint=hint)
         request.scope[KEY] = access
         return None
 
     async def _access(self, request: Request) -> Access | None:
         """Who asks; None: nobody who may."""
         bearer = bearer_of(request.headers)
-        if bearer and bearer.startswith(PREFIX):
+        if bearer is None:
+            return await self._session(request)
+        if bearer.startswith(PREFIX):
             token = (await self._held()).get(hash_of(bearer))
             if token is None:
                 return None
             self._used(token)
-            return Access(f"token {token.hash}", token.site)
-        address = request.client.host if request.client else ""
-        return Access(f"address {address}") if self._gate.admits(request.headers) else None
+            sites = None if token.site is None else frozenset({token.site})
+            return Access(f"token {token.hash}", sites, TOKEN, token.name)
+        return Access(f"address {self._address(request)}") if self._gate.knows(bearer) else None
 
-    def _swap(self, request: Request, query: QueryParams) -> Response:
-        """The cookie for the token, and the same address without it."""
-        rest = urlencode([(name, value) for name, value in query.multi_items() if name != "token"])
-        answer = RedirectResponse("/?" + rest if rest else "/", 303)
-        answer.set_cookie(
-            self._gate.cookie,
-            self._gate.token,
-            max_age=COOKIE_SECONDS,
-            httponly=True,
-            samesite="lax",
-            secure=request.url.scheme == "https",
-        )
+    async def _session(self, request: Request) -> Access | None:
+        """Who asks by a session; None: it has none that holds, or of somebody who was removed."""
+        opened = await self._doorman.opened(request)
+        if opened is None:
+            return None
+        user = await self._doorman.user_of(opened.session)
+        if user is None and opened.session.user:
+            return None
+        request.scope[sessions.KEY] = opened
+        if user is None:
+            return Access(f"address {self._address(request)}", None, OWNER)
+        return Access(f"user {user.name}", user.sites, user.role, user.name)
+
+    async def _enter(self, request: Request) -> Response | None:
+        """By a shared link: the answer, or None and the scope as the routes know it."""
+        way = await self._shares.way(request)
+        if isinstance(way, Response):
+            return way
+        self._rates.take(f"share {way.share.id} {self._address(request)}")
+        answer = await self._shares.enter(request, way)
+        if answer is None:
+            request.scope[KEY] = await self._shares.access(request, way.share)
+            request.scope.update(inner(way), **{_WAY: way})
         return answer
+
+    async def _still(self, request: Request) -> bool:
+        """Whether who was let in would be now, and would see the same."""
+        way: Way | None = request.scope.get(_WAY)
+        try:
+            access = await (self._shares.access(request, way.share) if way else self._access(request))
+        except PixelakeError:
+            return True  # the registry is away: it is asked again
+        return access == request.scope.get(KEY)
+
+    async def _swap(self, request: Request, query: QueryParams) -> Response:
+        """A session for the token, and the same address without it."""
+        rest = urlencode([(name, value) for name, value in query.multi_items() if name != "token"])
+        if not self._gate.knows(query["token"]):
+            _log.info("login", outcome="wrong", by="token")
+            return RedirectResponse("/login#token", 303) if _is_person(request) else _refused(request)
+        secret = await self._login.begin(request)
+        answer = RedirectResponse("/?" + rest if rest else "/", 303)
+        if secret is not None:
+            _log.info("login", outcome="right", by="token")
+            self._doorman.hand_out(request, answer, secret)
+        return answer
+
+    def _address(self, request: Request) -> str:
+        return address_of(request, self._login.trusted)
+
+
+_WAY: Final = "pixelake.way"
+"""In the scope of a request by a shared link."""
+
+
+class _Feed:
+    """An answer that goes on and on, until who asked for it may no longer look."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._limit: asyncio.Timeout | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def run(self, answering: Awaitable[None]) -> None:
+        """Answer, and end what goes on when its time has come."""
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                await answering
+        except TimeoutError:
+            if self._watch is None or not self._watch.done():
+                raise
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+
+    def begins(self, message: Message, still: Callable[[], Awaitable[bool]]) -> None:
+        """Look now and then, if that is one."""
+        if Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream"):
+            self._watch = asyncio.ensure_future(self._until_over(still))
+
+    async def _until_over(self, still: Callable[[], Awaitable[bool]]) -> None:
+        while await still():  # noqa: ASYNC110 - what it waits for happens in other processes, too
+            await asyncio.sleep(STILL_SECONDS)
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+
+def _guard(message: Message, scope: Mapping[str, Any]) -> None:
+    """Put the headers that keep a page closed on an answer; a link's own page may be held by those that it names."""
+    headers = MutableHeaders(scope=message)
+    ancestors = scope.get(ANCESTORS)
+    if ancestors:
+        framed = POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {' '.join(ancestors)}")
+        headers.setdefault("Content-Security-Policy", framed)
+    if ancestors is not None:
+        headers.setdefault("X-Robots-Tag", "noindex")
+    if scope["path"].startswith(STATIC):
+        headers.setdefault("Cache-Control", REVALIDATE)
+    for name, value in HEADERS.items():
+        if not (ancestors and name == "X-Frame-Options"):
+            headers.setdefault(name, value)
+
+
+def _is_person(request: Request) -> bool:
+    """Whether a browser wants a page."""
+    wants = "text/html" in request.headers.get("accept", "") and request.method in SAFE
+    return wants and not request.scope["path"].startswith("/api/")
 
 
 def _refused(request: Request) -> Response:
-    """401: a page for people, JSON for programs."""
-    if request.url.path == "/":
-        policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; frame-ancestors 'none'"
-        return HTMLResponse(_DOOR, 401, {"Content-Security-Policy": policy})
+    """The log-in page for people, 401 for programs."""
+    if _is_person(request):
+        query = request.scope["query_string"].decode("latin-1")
+        here = request.scope["path"] + (f"?{query}" if query else "")
+        return RedirectResponse(f"/login?{urlencode({'next': here})}" if here != "/" else "/login", 303)
     body = {
-        "error": "this needs a token that holds",
-        "hint": "open the address that `serve` prints, or send `Authorization: Bearer <token>` (`pixelake keys`)",
+        "error": "this needs a log-in, or a token that holds",
+        "hint": "open /login, or send `Authorization: Bearer <token>` (`pixelake keys`)",
     }
     return JSONResponse(body, 401, {"WWW-Authenticate": "Bearer"})
+
+
+def forbidden(error: Forbidden) -> Response:
+    """403: who asks may not."""
+    body = {"error": str(error), "hint": error.hint}
+    return JSONResponse(body | ({"parameter": error.parameter} if error.parameter else {}), 403)
+
+
+def unavailable(error: PixelakeError) -> Response:
+    """400: it cannot be asked so; 503: a store is away."""
+    body = {"error": str(error).partition("\n")[0], "hint": error.hint.partition("\n")[0]}
+    return JSONResponse(body, 400) if isinstance(error, QueryError) else JSONResponse(body, 503, {"Retry-After": "5"})
 
 
 def refusal(error: Refused) -> Response:

@@ -79,9 +79,17 @@ class Answered(BaseModel):
     version: str = Field(description="of the lake")
 
 
+class Typed(BaseModel):
+    """A column of an SQL text's rows."""
+
+    name: str
+    type: str = Field(description="int, float, time, date, bool, text, or other")
+
+
 class Rows(BaseModel):
     """Rows of an SQL text, by the names of their columns."""
 
+    columns: list[Typed]
     rows: list[dict[str, Any]]
 
 

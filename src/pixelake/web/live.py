@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from pixelake.warehouse.now import now
+from pixelake.web.minutes import Minutes
 from pixelake.web.sources import Live, Row
 
 T = TypeVar("T")
@@ -47,11 +48,12 @@ def shown(row: Row) -> dict[str, Any]:
 
 @dataclass(slots=True, eq=False)
 class _Viewer:
-    """One open page. It has been sent everything up to `cursor`. It sees both sums, if it may."""
+    """One open page. It has been sent everything up to `cursor`. It sees both sums, and single events, if it may."""
 
     site: str | None
     cursor: int
     sums: bool = True
+    events: bool = True
     frames: "asyncio.Queue[bytes | None]" = field(default_factory=lambda: asyncio.Queue(WAITING))
     last: dict[str, bytes] = field(default_factory=dict)
 
@@ -71,6 +73,7 @@ class Feed:
 
     def __init__(self, live: Live, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
         self._live = live
+        self._minutes = Minutes(live)
         self._status = status
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
         self._viewers: set[_Viewer] = set()
@@ -94,12 +97,15 @@ class Feed:
         """The newest events, newest first."""
         return [shown(row) for row in await self.call(self._live.newest, limit, site)]
 
-    async def watch(self, site: str | None, cursor: int | None, *, sums: bool = True) -> AsyncIterator[bytes]:
+    async def watch(
+        self, site: str | None, cursor: int | None, *, sums: bool = True, events: bool = True
+    ) -> AsyncIterator[bytes]:
         """What happens on a site, or on all, behind `cursor` or from now on, as server-sent events.
 
-        Without `sums` for who may not see what is of all sites together.
+        Without `sums` for who may not see what is of all sites together, without `events` for who may not see
+        single ones.
         """
-        viewer = _Viewer(site, await self._newest_cursor() if cursor is None else cursor, sums)
+        viewer = _Viewer(site, await self._newest_cursor() if cursor is None else cursor, sums, events)
         self._viewers.add(viewer)
         try:
             yield b"retry: 1000\n\n"
@@ -150,17 +156,21 @@ class Feed:
             key = viewer.site, cursor
             if key not in frames:
                 frames[key] = _events_frame(rows, *key)
-            self._send(viewer, frames[key])
+            self._send(viewer, frames[key] if viewer.events else None)
             viewer.cursor = max(cursor, rows[-1].cursor)
 
     async def _figures(self) -> None:
         await self._set_back()
-        here = {site: frame("now", await self.now(site)) for site in {viewer.site for viewer in self._viewers}}
+        here = {site: frame("now", await self._here(site)) for site in {viewer.site for viewer in self._viewers}}
         for viewer in list(self._viewers):
             self._send_changed(viewer, "now", here.get(viewer.site))
         status = frame("status", await self._status())  # last: it needs the lake, which may be away
         for viewer in [each for each in self._viewers if each.sums]:
             self._send_changed(viewer, "status", status)
+
+    async def _here(self, site: str | None) -> dict[str, Any]:
+        """Who is here, and what came in each minute of the last half hour."""
+        return {**await self.now(site), "minutes": await self.call(self._minutes.of, site)}
 
     async def _set_back(self) -> None:
         """Only a store that began anew is behind where its viewers were before it was asked: they begin with it."""

@@ -1,7 +1,8 @@
 """What the web role is handed: where its answers come from. It opens nothing itself."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -89,6 +90,40 @@ class Live(Protocol):
         """Who was here within the last seconds."""
         ...
 
+    def by_minute(self, since: int, site: str | None = None) -> Mapping[int, Mapping[str, int]]:
+        """What came in each minute from `since` on (microseconds UTC): ``hits``, ``views``, ``bots``, and others."""
+        ...
+
+
+class Hits(Protocol):
+    """Single hits by their names. Called by several threads at once."""
+
+    def event(self, hit_id: str, site: str | None = None, at: datetime | None = None) -> Mapping[str, Any] | None:
+        """The event of that name and site, with all its columns. `at` is a moment of the hour in which it came.
+
+        Raises:
+            QueryError: it takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
+        """
+        ...
+
+    def reject(self, hit_id: str) -> Mapping[str, Any] | None:
+        """The reject of that name, with its raw hit.
+
+        Raises:
+            QueryError: it takes too long or too much.
+            LakeUnavailable: the lake cannot be read.
+        """
+        ...
+
+    def replay(self, hit_id: str) -> Mapping[str, Any]:
+        """Judge the reject of that name anew; what became of it, as ``rejects replay --json`` tells.
+
+        Raises:
+            PixelakeError: the lake or the registry cannot be used now.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -104,6 +139,10 @@ class Sources:
         collect_url: how the pixel is reached from outside.
         snippet: the tag to paste into a page.
         stalled: whether the consumer cannot go on just now, because the lake, say, is away.
+        hits: single hits, by their names.
+        tags: what to paste for a site, by what it is for.
+        policy: what DNT and Sec-GPC do on sites that have no policy of their own.
+        closed: whether hits of sites that nobody declared are rejects.
     """
 
     questions: Questions
@@ -115,3 +154,7 @@ class Sources:
     collect_url: str
     snippet: str
     stalled: Callable[[], bool] = lambda: False
+    hits: Hits = field(kw_only=True)
+    tags: Callable[[str], Mapping[str, str]] = lambda _: {}
+    policy: str = "anonymous"
+    closed: bool = False

@@ -11,13 +11,15 @@ from pixelake.web import formats
 from pixelake.web.access import access_of, site_of
 from pixelake.web.asked import Asking, attended, rendered
 from pixelake.web.described import Rows, answers
+from pixelake.web.formats import distinct
 from pixelake.web.parameters import LONGEST_SQL, SQL_FORMATS, Sql, SqlInQuery
+from pixelake.web.tables import kind_of
 
 MOST_ROWS: Final = 100_000
 MOST_BYTES: Final = 64 << 20
 """Of an answer. `pixelake sql` has no such bounds."""
 
-_EXAMPLE: Final = {"rows": [{"n": 12}]}
+_EXAMPLE: Final = {"columns": [{"name": "n", "type": "int"}], "rows": [{"n": 12}]}
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -76,4 +78,5 @@ async def _answer(asking: Asking, request: Request, given: Sql, text: str) -> Re
     form = formats.chosen(given.format, request.headers.get("accept", ""), SQL_FORMATS)
     ask = partial(asking.sources.lake.sql, text, site=site, rows=MOST_ROWS, size=MOST_BYTES)
     table = await attended(request, asking.sql.get((text, site), ask, 0.0, caller=access_of(request).caller))
-    return await rendered(table, form, {}, "sql", {"Cache-Control": "no-store"})
+    around = {"columns": [{"name": each.name, "type": kind_of(each.type)} for each in distinct(table).schema]}
+    return await rendered(table, form, around, "sql", {"Cache-Control": "no-store"})

@@ -6,29 +6,32 @@ import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from pixelake.errors import LakeUnavailable
 from pixelake.warehouse import durable
 from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.delta_log import EVENTS_FOLDER
-from pixelake.warehouse.pieces import BUCKET, bucket_sql
+from pixelake.warehouse.pieces import BUCKET, bucket_sql, with_ctes
 from pixelake.warehouse.place import Place
+from pixelake.warehouse.reading import parameters
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.definition import DAY_LEVEL, MONTH, Counted, counted, keys, looked_at, sums
 from pixelake.warehouse.rollup.kept import days_of
 from pixelake.warehouse.rollup.manifest import Day, Month
 from pixelake.warehouse.snapshot import Snapshot, literal
 from pixelake.warehouse.spill import Spill
-from pixelake.warehouse.trail import NEEDED, Scope, kept, relations, trail
+from pixelake.warehouse.trail import HELD, NEEDED, PEOPLE, Scope, kept, relations, trail_steps
 from pixelake.warehouse.zones import DAY, STEPS, Clock
 
 if TYPE_CHECKING:
     import duckdb
 
 TRAIL_ORDER: Final = "site, person nulls first, visit, received_at"
-TRAIL_GROUP: Final = 122_880
+TRAIL_GROUP: Final = 61_440
 """How the events of a trail lie in its file, and how many together."""
+SHARE: Final = 40_000
+"""So many of them are put in order at once: some 25 MB."""
 CUBE_ORDER: Final = "question, grain, level, site, value, bucket, local_day"
 CUBE_GROUP: Final = 8_192
 MONTH_GROUP: Final = 32_768
@@ -100,27 +103,63 @@ class Counting:
             self._database.execute(f"create or replace temp table cube ({_declared()})")
             for each in counted():
                 self._add(each, scope)
-            events = f"select * from (with whole as (from trail) {kept(NEEDED)}) order by {TRAIL_ORDER}"  # noqa: S608
+            self._keep()
+            for name in ("trail", "visits", "people"):
+                self._database.execute(f"drop table {name}")
             return Day(
-                self._write(events, f"day-{day}.trail", TRAIL_GROUP),
+                self._write("from kept", f"day-{day}.trail", TRAIL_GROUP),
                 self._write(f"from cube order by {CUBE_ORDER}", f"day-{day}.cube", CUBE_GROUP),
             )
         finally:
-            for name in ("everything", "hits"):
+            for name in ("everything", "hits", "unfiltered", "visiting"):
                 self._database.execute(f"drop view if exists {name}")
-            for name in ("visits", "trail", "cube"):
+            for name in (*HELD, "visits", "cube", "kept", "people"):
                 self._database.execute(f"drop table if exists {name}")
 
     def _read(self, scope: Scope, first: date, last: date) -> int:
         """Make the relations that questions read; return how many rows there are."""
-        events = self._standing.relation(EVENTS_FOLDER, first, last)
-        whole = trail(scope, [name for name in self._standing.columns if name in looked_at()])
-        sql = f"with events as ({events}), whole as ({whole}) select *, user_id is not null as identified from whole"  # noqa: S608
-        self._database.execute(f"create or replace temp table trail as {sql}", self._clocks.values(scope.sites))
+        columns = [name for name in self._standing.columns if name in looked_at()]
+        ctes = {"events": self._standing.relation(EVENTS_FOLDER, first, last)}
+        for name, sql in trail_steps(scope, columns).items():
+            if name in HELD:  # what is needed for one is let go before the next
+                self._table(name, f"with {with_ctes(ctes)} {sql}" if ctes else sql, self._clocks.values(scope.sites))
+                ctes = {}
+            else:
+                ctes[name] = sql
+        for name in HELD[:-1]:
+            self._database.execute(f"drop table {name}")
         for name, sql in relations(scope.start, scope.end, "true", visits=True).items():
             kind = "table" if name == "visits" else "view"
             self._database.execute(f"create or replace temp {kind} {name} as {sql}")
         return int((self._database.execute("select count(*) from trail").fetchone() or (0,))[0])
+
+    def _table(self, name: str, sql: str, values: Mapping[str, Any]) -> None:
+        there = parameters(sql)
+        given = {each: value for each, value in values.items() if each in there}
+        self._database.execute(f"create or replace temp table {name} as {sql}", given)
+
+    def _keep(self) -> None:
+        """Make a table ``kept`` of the trail, in the order of its file; some sites after the other."""
+        self._database.execute(f"create or replace temp table people as {PEOPLE}")
+        for at, some in enumerate(self._shares()):
+            sql = f"select * from (with whole as (from trail where {some}) {kept(NEEDED)}) order by {TRAIL_ORDER}"  # noqa: S608
+            self._database.execute(f"insert into kept {sql}" if at else f"create or replace temp table kept as {sql}")
+
+    def _shares(self) -> list[str]:
+        """SQL that is true of a part of the trail, each: whole people, of not too many events."""
+        sql = "select site, count(*) from trail group by site order by site"
+        shares, first, rows = list[str](), "", 0
+        for site, count in self._database.execute(sql).fetchall():
+            if first and rows + count > SHARE:
+                shares.append(f"site >= {literal(first)} and site < {literal(site)}")
+                first, rows = "", 0
+            first, rows, last = first or site, rows + count, site
+            if rows > SHARE:
+                parts = rows // SHARE + 1
+                own = f"site >= {literal(first)} and site <= {literal(last)}"
+                shares += [f"{own} and coalesce(hash(person) % {parts}, 0) = {part}" for part in range(parts)]
+                first, rows = "", 0
+        return [*shares, f"site >= {literal(first)} and site <= {literal(last)}"] if first else shares
 
     def _add(self, each: Counted, scope: Scope) -> None:
         """Count for one question."""

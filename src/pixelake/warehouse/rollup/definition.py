@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from pixelake import event
 from pixelake.warehouse.questions import TYPES, Question, questions, words
-from pixelake.warehouse.trail import NEEDED, VISIT, Scope, kept, trail
+from pixelake.warehouse.trail import NEEDED, PEOPLE, VISIT, Scope, kept, trail
 from pixelake.warehouse.zones import EPOCH, Clock, fixed
 
 GRAINS: Final = ("", "hour", "quarter")
@@ -57,7 +57,7 @@ def sums() -> dict[str, tuple[str, str]]:
 def definition() -> str:
     """A name for what is counted, and how."""
     scope = Scope(Clock(fixed("UTC")), "true", EPOCH, EPOCH)
-    parts = [trail(scope, NEEDED), kept(NEEDED), *VISIT, *(field.name + field.type for field in event.FIELDS)]
+    parts = [trail(scope, NEEDED), kept(NEEDED), PEOPLE, *VISIT, *(field.name + field.type for field in event.FIELDS)]
     for each, grain in counted():
         parts += [each.name, grain, each.partial, *(f"{column}" for column in (*each.columns, *each.parts))]
     return sha256("\0".join(parts).encode()).hexdigest()[:16]

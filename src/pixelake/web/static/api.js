@@ -1,47 +1,70 @@
 // The JSON API: everything the page knows comes through here.
 
-import { clean } from "./dom.js";
+import { clean } from "./ui.js";
 
 /** A refusal, with the operator's hint. */
 export class Refused extends Error {
-  constructor(status, { error, hint }) {
+  constructor(status, { error, hint, parameter }) {
     super(error);
     this.status = status;
     this.hint = hint ?? "";
+    this.parameter = parameter ?? "";
   }
 }
 
-/** Whether only what was asked for is affected: the server works, and knows who asks. */
-export const isLocal = (error) => error instanceof Refused && error.status !== 401;
+/** Where the API is: of a shared link its own, which sees no more than the link shows. */
+export const SHARE = location.pathname.match(/^\/share\/[^/]+/)?.[0] ?? "";
+const ROOT = `${SHARE}/api/v1/`;
 
-/** What went wrong, and what to do about it, in a line. */
+/** What went wrong, and what to do about it, in a sentence or two. */
 export function explain(error) {
-  if (!(error instanceof Refused)) return "The dashboard's server does not answer. Trying again.";
-  const hint = error.status === 401 ? "open the address that `pixelake serve` prints once more" : error.hint;
-  const line = hint ? `${error.message}; ${hint}` : error.message;
-  return clean(line.charAt(0).toUpperCase() + line.slice(1));
+  if (error?.name === "AbortError") return "";
+  if (!(error instanceof Refused)) return "The dashboard's server does not answer.";
+  const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`;
+  return clean([error.message, error.hint].filter(Boolean).map(sentence).join(" "), 600);
 }
 
-function address(path, parameters) {
-  const given = Object.entries(parameters).filter(([, value]) => value != null && value !== "");
-  return `/api/v1/${path}?${new URLSearchParams(given)}`;
+/** The address of a route; lists give a parameter several times, empty ones none. */
+export function address(path, parameters = {}) {
+  const pairs = Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((each) => [name, each]));
+  const given = pairs.filter(([, value]) => value != null && value !== "");
+  return ROOT + path + (given.length ? `?${new URLSearchParams(given)}` : "");
+}
+
+async function answered(answer) {
+  const body = answer.status === 204 ? null : await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
+  if (answer.ok) return body;
+  if (answer.status === 401 && !SHARE) location.assign(`/login?${new URLSearchParams({ next: location.pathname + location.search })}`);
+  throw new Refused(answer.status, body);
 }
 
 /** The JSON of a route. Throws `Refused`, or TypeError where no server answers. */
-export async function get(path, parameters = {}) {
-  const answer = await fetch(address(path, parameters), { headers: { Accept: "application/json" } });
-  const body = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
-  if (!answer.ok) throw new Refused(answer.status, body);
-  return body;
+export async function get(path, parameters = {}, { signal } = {}) {
+  return answered(await fetch(address(path, parameters), { headers: { Accept: "application/json" }, signal }));
+}
+
+let me = null;
+
+/** Who looks: { name, role, sites, csrf }; asked for once. */
+export function whoami() {
+  me ??= get("me").catch((error) => ((me = null), Promise.reject(error)));
+  return me;
+}
+
+/** Changes something: `method` is POST, PATCH, PUT or DELETE, `body` becomes JSON. */
+export async function send(method, path, body, parameters = {}) {
+  const { csrf } = await whoami();
+  const headers = { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": csrf ?? "" };
+  return answered(await fetch(address(path, parameters), { method, headers, body: body === undefined ? undefined : JSON.stringify(body) }));
 }
 
 /** The live feed behind a cursor. The browser reconnects by itself and says where it was. */
 export function listen(parameters, handlers) {
   const source = new EventSource(address("live", parameters));
   for (const kind of ["events", "now", "status"]) {
-    source.addEventListener(kind, (message) => handlers[kind](JSON.parse(message.data), message.lastEventId));
+    source.addEventListener(kind, (message) => handlers[kind]?.(JSON.parse(message.data), message.lastEventId));
   }
-  source.addEventListener("open", handlers.open);
-  source.addEventListener("error", () => handlers.lost(source.readyState === EventSource.CLOSED));
+  source.addEventListener("open", () => handlers.open?.());
+  source.addEventListener("error", () => handlers.lost?.(source.readyState === EventSource.CLOSED));
   return source;
 }

@@ -1,24 +1,18 @@
-// What the roles have noticed, and which setting to set.
+// What the roles have noticed and a person should do, and which setting to set.
 
-import { clean, h } from "./dom.js";
+import { useLive } from "./live.js";
+import { clean, html } from "./ui.js";
 
 const MOST = 1000; // characters
 
-function item({ level, text, setting }) {
+function Notice({ level, text, setting }) {
   const sentence = clean(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`, MOST);
   const parts = setting ? sentence.split(setting) : [sentence];
-  const marked = parts.flatMap((part, place) => (place ? [h("code", {}, setting), part] : [part]));
-  return h("li", { class: "trouble", "data-level": level }, ...marked);
+  return html`<li class="notice" data-level=${level}>${parts.map((part, place) => html`${place > 0 && html`<code>${setting}</code>`}${part}`)}</li>`;
 }
 
-/** Returns a function that shows notices in a list, and hides it where there are none. */
-export function notices(list) {
-  let shown = "[]";
-  return (told) => {
-    const next = JSON.stringify(told);
-    if (next === shown) return; // so that screen readers are left alone
-    shown = next;
-    list.replaceChildren(...told.map(item));
-    list.hidden = told.length === 0;
-  };
+/** The notices of the status; nothing where there are none. */
+export function Notices() {
+  const notices = useLive().status?.notices ?? [];
+  return html`<ul class="notices wrap" aria-live="polite" aria-label="Notices" hidden=${!notices.length}>${notices.map((each) => html`<${Notice} key=${each.code + each.text} ...${each} />`)}</ul>`;
 }

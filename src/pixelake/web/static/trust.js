@@ -1,7 +1,8 @@
 // Both sums of what was accepted, always in sight: nothing is dropped in silence.
 
-import { h, setText } from "./dom.js";
+import { useLive } from "./live.js";
 import { count, duration } from "./format.js";
+import { html } from "./ui.js";
 
 const SUMS = [
   { whole: "accepted", parts: ["in_stream", "settled"] },
@@ -13,60 +14,44 @@ const WORDS = {
   settled: ["settled", "Judged: what became of them is in the lake."],
   outcomes: ["outcomes", "What the settled hits gave. One hit with many events gives many."],
   in_lake: ["in the lake", "Events that can be asked for in SQL."],
-  rejected: ["rejected", "Kept with the reason, and shown by `pixelake rejects list`."],
+  rejected: ["rejected", "Kept with the reason; the events page shows them."],
   withheld: ["withheld", "Not kept, by the policy for Do Not Track and Global Privacy Control."],
   removed: ["removed", "Erased, expired or purged since."],
 };
 
-const holds = (status, sum) => status[sum.whole] === sum.parts.reduce((total, part) => total + status[part], 0);
+const holds = (status, { whole, parts }) => status[whole] === parts.reduce((total, part) => total + status[part], 0);
 
-function term(name) {
-  const value = h("b", {}, "–");
-  return { value, element: h("span", { class: "term", title: WORDS[name][1] }, value, " ", h("i", {}, WORDS[name][0])) };
+function Mark({ good, label }) {
+  const state = good == null ? "waiting" : good ? "good" : "bad";
+  return html`<span class="mark" data-state=${state} role=${label ? "img" : undefined} aria-label=${label} aria-hidden=${label ? undefined : "true"}>${good == null ? "" : good ? "✓" : "✗"}</span>`;
 }
 
-function line(sum) {
-  const mark = h("span", { class: "mark", "data-state": "waiting" });
-  const terms = new Map([sum.whole, ...sum.parts].map((name) => [name, term(name)]));
-  const signs = ["=", ...sum.parts.slice(1).map(() => "+")];
-  const parts = sum.parts.flatMap((name, place) => [h("span", { class: "sign" }, signs[place]), terms.get(name).element]);
-  return { sum, mark, terms, element: h("p", { class: "sum" }, mark, terms.get(sum.whole).element, ...parts) };
+function Term({ name, status }) {
+  return html`<span class="term" title=${WORDS[name][1]}><b>${count(status[name])}</b> <i>${WORDS[name][0]}</i></span>`;
 }
 
-function tick(mark, good) {
-  mark.dataset.state = good ? "good" : "bad";
-  setText(mark, good ? "✓" : "✗");
+function Sum({ sum, status }) {
+  const good = holds(status, sum);
+  const parts = sum.parts.map((part, place) => html`<span key=${part}> ${place ? "+" : "="} <${Term} name=${part} status=${status} /></span>`);
+  return html`<p class="sum"><${Mark} good=${good} label=${good ? "adds up:" : "does not add up:"} /> <${Term} name=${sum.whole} status=${status} />${parts}</p>`;
 }
 
-function wait(mark) {
-  mark.dataset.state = "waiting";
-  mark.removeAttribute("aria-label");
-  setText(mark, "");
+/** The same in the header, where it is seen from everywhere on the page; leads to the strip. */
+export function TrustMark() {
+  const { status } = useLive();
+  const good = status && SUMS.every((sum) => holds(status, sum));
+  const text = !status ? "Adding up" : good ? `Every hit is accounted for: ${count(status.accepted)} accepted` : "The sums do not add up";
+  return html`<a class="trust-mark" href="#sums" title=${text}><${Mark} good=${status ? good : null} label=${text} /></a>`;
 }
 
-/** Draws both sums; returns a function that shows a status, and one that says why there is none. */
-export function trust({ sums, mark, text, delay }) {
-  const lines = SUMS.map(line);
-  sums.replaceChildren(...lines.map(({ element }) => element));
-  function show(status) {
-    for (const { sum, mark: own, terms } of lines) {
-      const good = holds(status, sum);
-      tick(own, good);
-      own.setAttribute("aria-label", good ? "adds up:" : "does not add up:");
-      for (const [name, { value }] of terms) setText(value, count(status[name]));
-    }
-    const good = SUMS.every((sum) => holds(status, sum));
-    tick(mark, good);
-    setText(text, good ? "Every hit is accounted for" : "The sums do not add up");
-    setText(delay, status.in_stream ? `Delay ${duration(status.lag_seconds)}` : "No delay");
-  }
-
-  function fail(reason) {
-    for (const { mark: own } of lines) wait(own);
-    wait(mark);
-    setText(text, "The sums cannot be read now");
-    setText(delay, reason);
-  }
-
-  return { show, fail };
+/** The strip. Who sees a part of the sites only has no sums, since they are of all. */
+export function Trust() {
+  const { status } = useLive();
+  if (!status) return html`<section class="trust card" aria-label="Sums" aria-busy="true"><h2><${Mark} />Adding up</h2></section>`;
+  const good = SUMS.every((sum) => holds(status, sum));
+  return html`<section id="sums" class="trust card" aria-label="Sums">
+    <h2><${Mark} good=${good} />${good ? "Every hit is accounted for" : "The sums do not add up"}</h2>
+    <div class="sums">${SUMS.map((sum) => html`<${Sum} key=${sum.whole} sum=${sum} status=${status} />`)}</div>
+    <p class="delay" title="How long the oldest hit has waited for the lake">${status.in_stream ? `Delay ${duration(status.lag_seconds)}` : "No delay"}</p>
+  </section>`;
 }

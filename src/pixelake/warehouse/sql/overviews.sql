@@ -1,0 +1,13 @@
+-- overviews: The headline figures of each site.
+-- group: traffic
+-- kind: list
+-- key site text: name of the site
+-- sum hits int hits: everything that people did: views and other events
+-- sum views int views: pages seen by people
+-- sum daily_visitors int people: the visitors of each day, added up
+-- sum visits int visits: visits that began in the period; one ends after 30 minutes of silence
+-- sum anonymous int hits: those of `hits` of people without a user_id
+-- calc views_per_visit float views = visit_views / visits: views in these visits, by visit
+-- calc bounce_rate float share = bounces / visits: share of these visits that were a single hit
+-- order: views desc, hits desc, site
+-- partial of series

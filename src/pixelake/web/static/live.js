@@ -1,0 +1,70 @@
+// What happens now: one stream of server-sent events for the whole page, however many parts of it listen.
+
+import { SHARE, get, listen } from "./api.js";
+import { createContext, html, useContext, useEffect, useMemo, useState } from "./ui.js";
+
+const Live = createContext(null);
+const AGAIN = 2000; // ms after a refusal
+
+/** The feed: { state: "waiting"|"live"|"paused"|"lost", now, status, paused, pause(), subscribe(listener) }. */
+export const useLive = () => useContext(Live);
+
+/** Calls `listener(events, cursor)` with what comes, oldest first, as long as the component is there. */
+export function useEvents(listener, inputs) {
+  const { subscribe } = useLive();
+  useEffect(() => subscribe(listener), inputs);
+}
+
+/** Listens to one site, or to all, for everything within. Pages that nobody sees do not hold a connection. */
+export function LiveFeed({ site, children }) {
+  const [state, setState] = useState("waiting");
+  const [paused, setPaused] = useState(false);
+  const [now, setNow] = useState(null);
+  const [status, setStatus] = useState(null);
+  const listeners = useMemo(() => new Set(), []);
+  useEffect(() => {
+    setNow(null);
+    return connection(site, {
+      state: setState,
+      now: setNow,
+      status: setStatus,
+      events: (events, cursor) => listeners.forEach((listener) => listener(events, cursor)),
+    });
+  }, [site]);
+  useEffect(() => first(site, setNow, setStatus), [site]);
+  const subscribe = useMemo(() => (listener) => (listeners.add(listener), () => listeners.delete(listener)), []);
+  const feed = { state: paused ? "paused" : state, now, status, paused, pause: () => setPaused(!paused), subscribe };
+  return html`<${Live.Provider} value=${feed}>${children}<//>`;
+}
+
+/** What is there before the stream tells. A shared link has no sums. */
+function first(site, setNow, setStatus) {
+  let wanted = true;
+  get("now", { site }).then(({ rows }) => wanted && setNow((known) => known ?? rows[0]), () => {});
+  if (!SHARE) get("status").then((status) => wanted && setStatus((known) => known ?? status), () => {});
+  return () => (wanted = false);
+}
+
+/** A stream that comes back: where it was, after a pause, and when the page is looked at again. Returns how to end it. */
+function connection(site, told) {
+  let source = null;
+  let cursor = null;
+  let timer = 0;
+  const open = () => {
+    source = listen({ site, after: cursor }, {
+      open: () => told.state("live"),
+      now: told.now,
+      status: told.status,
+      events: (events, place) => ((cursor = Number(place)), told.events(events, cursor)),
+      lost: (closed) => {
+        told.state("lost");
+        if (closed) timer = setTimeout(open, AGAIN);
+      },
+    });
+  };
+  const close = () => (clearTimeout(timer), source?.close(), (source = null));
+  const seen = () => (document.hidden ? close() : source || open());
+  document.addEventListener("visibilitychange", seen);
+  seen();
+  return () => (document.removeEventListener("visibilitychange", seen), close());
+}
