@@ -27,7 +27,7 @@ def test_logging_in_and_out(house, visit):
     _log_in(page, "<b>olga</b>", "wrong password")
     page.get_by_role("alert").get_by_text("Wrong name or password.").wait_for()
     _log_in(page, "olga")
-    page.get_by_role("heading", name="Account").wait_for()
+    page.get_by_role("heading", name="Account", exact=True).wait_for()
     assert page.url == house.origin + "account?site=shop"
     page.get_by_role("button", name="Log out everywhere").click()
     page.get_by_role("heading", name="Log in").wait_for()

@@ -15,9 +15,7 @@ from pixelake.warehouse.single import NAME, Asking
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_BY_PLACE: Final = (
-    "select * from rejects where hit_id = $hit_id and partition = $partition and position = $position"
-)
+_BY_PLACE: Final = "select * from rejects where hit_id = $hit_id and partition = $partition and position = $position"
 _BY_NAME: Final = "select * from rejects where hit_id = $hit_id"
 
 

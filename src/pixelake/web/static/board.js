@@ -72,6 +72,8 @@ function Left({ answer, all, state }) {
 
 const STEPS = [[90, "minute"], [1000, "quarter"], [5400, "hour"], [93600, "day"], [700000, "week"]];
 
+const MARKED = 92 * 864e5; // ms: longer periods have no unusual hours
+
 /** The interval of buckets: what lies between the first two. */
 function intervalOf(rows, chosen) {
   if (chosen || rows.length < 2) return chosen || "day";
@@ -83,7 +85,8 @@ function OverTime({ chart, state, tick, near }) {
   const Chart = useLoaded(chartParts, "Chart");
   const given = parameters(state);
   const { answer, fault, old, again } = useAnswer("series", { ...given, interval: state.interval }, tick);
-  const unusual = useAnswer(near && !state.filter.length ? "unusual" : null, { site: state.site, from: given.from, to: given.to, period: given.period, zone: given.zone, limit: 20 }).answer;
+  const told = answer && Date.parse(answer.to) - Date.parse(answer.from) <= MARKED;
+  const unusual = useAnswer(near && told && !state.filter.length ? "unusual" : null, { site: state.site, from: given.from, to: given.to, period: given.period, zone: given.zone, limit: 20 }).answer;
   const rows = answer?.rows ?? [];
   const line = { name: chart.name, label: chart.title, colour: "--chart-1", unit: chart.unit, kind: "area", values: rows.map((row) => valueOf(row, chart.column)) };
   const before = given.compare && rows.length && "before_views" in rows[0] ? [{ ...line, label: "Before", values: rows.map((row) => valueOf(row, chart.column, "before_")) }] : null;

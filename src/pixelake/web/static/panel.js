@@ -36,7 +36,7 @@ export function Panel({ title, charts, state, tick, map }) {
       <button type="button" class="link" disabled=${!own?.rows.length} onClick=${() => setWhole(true)}>All</button>
       <${Exports} question=${chart.question} given=${given} />
     </footer>
-    ${whole && html`<${WholeList} chart=${chart} state=${state} given=${given} pick=${chart.filter ? pick : null} done=${() => setWhole(false)} />`}
+    ${whole && html`<${WholeList} chart=${chart} given=${given} pick=${chart.filter ? pick : null} done=${() => setWhole(false)} />`}
   </section>`;
 }
 

@@ -40,7 +40,7 @@ export function filterBy(chart, state, filters) {
 export function asked(chart, state, option, name) {
   const own = { ...(chart.by ? { [chart.by[0]]: option } : {}), ...(name ? { name } : {}) };
   const given = parameters(state);
-  return { ...given, ...(chart.people ? {} : { people: "" }), ...(chart.whole ? { site: "" } : {}), ...own };
+  return { ...given, ...(chart.people ? {} : { people: "" }), ...(chart.whole ? { site: "", filter: [], compare: "" } : {}), ...own };
 }
 
 const COLUMN = { daily_visitors: "Visitors", opens: "Opens", net: "Net", shown: "Shown", conversions: "Reached" };

@@ -10,13 +10,13 @@ const TYPING = 250; // ms after a key
 const SEARCHED = { page: "path", by: null, properties: null, "": null };
 
 /** A dialog; `pick` filters by a row and closes it. */
-export function WholeList({ chart, state, given, pick, done }) {
+export function WholeList({ chart, given, pick, done }) {
   const [text, setText] = useState("");
   const [pages, setPages] = useState([]);
   const [fault, setFault] = useState("");
   const [next, setNext] = useState(null);
   const column = chart.filter in SEARCHED ? SEARCHED[chart.filter] : chart.filter;
-  const asked = { ...given, limit: PAGE, filter: [...state.filter, ...(text && column ? [test(column, "contains", text)] : [])] };
+  const asked = { ...given, limit: PAGE, filter: [...given.filter, ...(text && column ? [test(column, "contains", text)] : [])] };
   const look = (cursor, signal) =>
     get(chart.question, { ...asked, cursor }, { signal }).then(
       (answer) => (setPages((known) => (cursor ? [...known, answer] : [answer])), setNext(answer.next), setFault("")),
