@@ -108,7 +108,8 @@ def test_sites(data: str, capfd: pytest.CaptureFixture[str]) -> None:
         assert run(["sites", "list", "--format", "json", "--data", data]) == 0
         return {row["site"]: (row["zone"], row["badge"]) for row in json.loads(capfd.readouterr().out)}
 
-    assert listed() == {"default": ("UTC", None), "shop.example": ("UTC", None)}
+    before = listed()
+    assert before["default"] == before["shop.example"] == ("UTC", None)
     assert run(["sites", "badge", "Shop.Example", "--data", data]) == 0
     assert listed()["shop.example"] == ("UTC", 0)
     assert run(["sites", "badge", "shop.example", "--off", "--data", data]) == 0
@@ -129,16 +130,18 @@ def test_a_site_before_the_first_start(tmp_path: Path, capfd: pytest.CaptureFixt
 
 def test_another_zone_of_a_site(data: str, capfd: pytest.CaptureFixture[str]) -> None:
     """It holds from now on; a misspelt name or zone changes nothing, and says what to write."""
-    assert run(["sites", "set", "Shop.Example", "--zone", "Asia/Kolkata", "--data", data]) == 0
-    assert run(["sites", "set", "shop.example", "--zone", "Mars", "--data", data]) == 1
+    assert run(["sites", "add", "zoned.example", "--zone", "UTC", "--data", data]) == 0
+    capfd.readouterr()
+    assert run(["sites", "set", "Zoned.Example", "--zone", "Asia/Kolkata", "--data", data]) == 0
+    assert run(["sites", "set", "zoned.example", "--zone", "Mars", "--data", data]) == 1
     assert "Europe/Berlin" in capfd.readouterr().err
     assert run(["sites", "set", "shp.example", "--zone", "Asia/Kolkata", "--data", data]) == 1
     assert "sites add shp.example" in capfd.readouterr().err
-    assert run(["sites", "add", "shop.example", "--zone", "UTC", "--data", data]) == 1
-    assert "sites set shop.example --zone UTC" in capfd.readouterr().err
+    assert run(["sites", "add", "zoned.example", "--zone", "UTC", "--data", data]) == 1
+    assert "sites set zoned.example --zone UTC" in capfd.readouterr().err
     with contextlib.closing(build.registry(Settings(data=Path(data)))) as registry:
         known = registry.snapshot().sites
-    assert [zone for _, zone in known["shop.example"].zones] == ["UTC", "Asia/Kolkata"]
+    assert [zone for _, zone in known["zoned.example"].zones] == ["UTC", "Asia/Kolkata"]
     assert "shp.example" not in known
 
 

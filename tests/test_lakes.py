@@ -105,8 +105,9 @@ def test_the_lake_is_away_for_a_while(serve: Server, tmp_path: Path, monkeypatch
         until(lambda: b"cannot go on" in get(serve._web, "/health")[1])
         with pytest.raises(RuntimeError, match=r"pixelake: cannot read s3://.* \(look at the bucket"):
             serve.status()
+        before = serve.children("consume")
         assert serve.kill("consume")
-        until(lambda: len(serve.children("consume")) == 1)
+        until(lambda: serve.children("consume") not in ([], before))
         (consumer,) = serve.children("consume")
         assert [view(serve, number) for number in range(10, 20)] == [200] * 10
         until(lambda: "cannot open the lake, trying again" in (tmp_path / "log").read_text())
@@ -133,7 +134,7 @@ def test_the_disk_is_away_for_a_while(serve: Server, tmp_path: Path) -> None:
     assert [view(serve, number) for number in range(1, 4)] == [200] * 3
     until(lambda: "is gone" in (tmp_path / "log").read_text())
     until(lambda: b"cannot go on" in get(serve._web, "/health")[1])
-    with pytest.raises(RuntimeError, match=r"the lake \S+ is gone; 3 hits wait, the oldest for \d+ s \(mount it"):
+    with pytest.raises(RuntimeError, match=r"the lake \S+ is gone; [34] hits wait, the oldest for \d+ s \(mount it"):
         serve.ask("status")  # and no zeros in the place of what is not known
     assert not list(lake.iterdir())
     lake.rmdir()

@@ -271,3 +271,13 @@ def test_the_rest_needs_no_picture(house, visit, part):
     expect(figure(page, "Page views")).to_have_text("1")
     expect(page.locator(".failed").first).to_contain_text("could not be loaded")
     expect(panel(page, "Pages").locator(".list li")).to_have_count(1)
+
+
+def test_a_title_that_begins_like_an_operator(house, visit):
+    """A click on "Not Found" looks at that title, and not at all others."""
+    house.arrive({**HOME, "title": "Not Found"}, {**HOME, "title": "Home"}, {**HOME, "title": "Home"})
+    page = visit()
+    panel(page, "Pages").get_by_role("tab", name="Titles").click()
+    panel(page, "Pages").locator(".list button", has_text="Not Found").click()
+    expect(page.locator(".chip")).to_have_text("title is Not Found✕")
+    expect(figure(page, "Page views")).to_have_text("1")

@@ -378,13 +378,11 @@ def test_colours_and_width_follow_the_page(show: Show) -> None:
     page = show("Chart", _chart(), color_scheme="light")
     page.wait_for_function(DRAWN)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(150)
-    assert page.evaluate(INK, "--chart-1") > 20
+    page.wait_for_function(f"name => ({INK})(name) > 20", arg="--chart-1")
     page.set_viewport_size({"width": 400, "height": 600})
     page.wait_for_function("() => document.querySelector('.uplot').offsetWidth < 400")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    page.wait_for_timeout(50)
-    assert page.evaluate(INK, "--chart-1") > 20
+    page.wait_for_function(f"name => ({INK})(name) > 20", arg="--chart-1")
 
 
 def test_same_values_are_not_drawn_again(show: Show) -> None:

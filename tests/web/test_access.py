@@ -325,8 +325,11 @@ def test_what_links_keep_back(house, anybody, name):
         "user_agent contains x",
         "url contains token",
         "event_id is 1",
+        "click_id matches ^Cj0",
+        "referrer contains token",
+        "timezone is Asia/Tokyo",
     ],
-    ids=["user", "visitor", "property", "hidden", "ip", "agent", "url", "event"],
+    ids=["user", "visitor", "property", "hidden", "ip", "agent", "url", "event", "click", "referrer", "timezone"],
 )
 def test_links_look_for_nobody(house, anybody, what):
     """By a filter nobody finds out whether a certain person was there."""
@@ -340,6 +343,9 @@ def test_links_filter_by_what_they_show(house, anybody):
     """By country, page and the like a link can be filtered; funnels are those that are declared."""
     api = _share(house)["address"] + "/api/v1"
     assert anybody.get(f"{api}/overview", params={"filter": "country is DE"}).status_code == 200
+    assert anybody.get(f"{api}/mails").status_code == 200
+    answer = anybody.get(f"{api}/mails", params={"by": "message"})
+    assert (answer.status_code, answer.json()["parameter"]) == (403, "by")
     answer = anybody.get(f"{api}/funnel", params={"steps": ["user_id is ann", "path is /"]})
     assert (answer.status_code, answer.json()["parameter"]) == (403, "steps")
 

@@ -142,6 +142,17 @@ def test_a_plain_cookie_is_none_by_https(browser):
     assert browser.get("/api/v1/me", headers={"X-Forwarded-Proto": "https"}).status_code == 401
 
 
+def test_a_proxy_that_does_not_tell_of_https(house, browser):
+    """Where only changes tell of it, by their Origin, a browser stays logged in; what it changes is taken."""
+    origin = {"Origin": house.url.replace("http://", "https://")}
+    cookie = _cookie(browser.post("/api/v1/login", json={"user": "ann", "password": PASSWORD}, headers=origin))
+    held = {"Cookie": cookie.partition(";")[0]}  # a browser's jar takes it by HTTPS alone
+    mine = browser.get("/api/v1/me", headers=held)
+    assert mine.status_code == 200
+    more = {**held, **origin, "X-CSRF-Token": mine.json()["csrf"]}
+    assert browser.post("/api/v1/logout", headers=more).is_success
+
+
 def test_no_fixation(house, browser):
     """Every log-in has an id of its own; what the browser came with is none that anybody chose, and ends."""
     name = _cookie(browser.login("ann")).partition("=")[0]

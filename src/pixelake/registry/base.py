@@ -96,7 +96,7 @@ NOTICES: Final[Mapping[str, Advice]] = {
         "",
         seconds=8.0,
     ),
-    REPORT_UNSENT: Advice("warning", "a weekly report was not sent: {detail}", "smtp", seconds=3_600.0),
+    REPORT_UNSENT: Advice("warning", "a weekly report was not sent: {detail}; look at smtp", "smtp", seconds=3_600.0),
 }
 """Code -> what it means."""
 

@@ -93,6 +93,8 @@ def elsewhere(ask: Ask, clocks: Clocks, dialect: str, declared: Callable[[str], 
     try:
         tree = written_out(sqlglot.parse_one(sql, read="duckdb"), _columns())
         tree = changed(changed(tree, BOTH), CHANGES[dialect])
+        for each in tree.find_all(sqlglot.exp.CTE):
+            each.set("materialized", None)  # advice for DuckDB alone
         text = tree.sql(dialect=dialect, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except (SqlglotError, KeyError) as error:
         told = str(error).partition("\n")[0][:200]

@@ -8,6 +8,7 @@ from starlette.responses import FileResponse
 
 from pixelake.registry.base import Registry
 from pixelake.web import login, people, shares
+from pixelake.web.peer import OWN_FORM
 
 STATIC: Final = Path(__file__).parent / "static"
 API: Final = "/api/v1"
@@ -23,7 +24,7 @@ def routes(entry: login.Login, registry: Registry) -> APIRouter:
 
     @found.get("/login")
     async def door() -> FileResponse:
-        return FileResponse(STATIC / "door.html")
+        return FileResponse(STATIC / "door.html", headers=OWN_FORM)
 
     @found.get("/account")
     async def account() -> FileResponse:

@@ -9,12 +9,13 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import Field
+from pydantic import Field, field_validator
 from starlette.responses import Response
 
 from pixelake.event import FIELDS
 from pixelake.reject import FIELDS as REJECT_FIELDS
 from pixelake.reject import REASONS
+from pixelake.warehouse.period import FIRST_YEAR, LAST_YEAR
 from pixelake.web.access import SHARE, Forbidden, access_of, check_all, check_owner, site_of
 from pixelake.web.asked import Asking, attended
 from pixelake.web.described import Fault
@@ -36,6 +37,13 @@ class OfHit(OfSite):
     """Where it may be found."""
 
     at: datetime | None = Field(None, description="its `received_at`, or any time of that hour: it is found sooner")
+
+    @field_validator("at")
+    @classmethod
+    def _bounded(cls, value: datetime | None) -> datetime | None:
+        if value is not None and not FIRST_YEAR <= value.year <= LAST_YEAR:
+            raise ValueError(f"a time between {FIRST_YEAR} and {LAST_YEAR}")
+        return value
 
 
 def routes(asking: Asking) -> APIRouter:

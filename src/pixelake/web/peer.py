@@ -13,6 +13,10 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 
 
+OWN_FORM: Final = {"Referrer-Policy": "same-origin"}
+"""Headers of a page with a form that works without scripts: else its browser would not say where the form came from."""
+
+
 def address_of(request: HTTPConnection, trusted: Networks = NOBODYS) -> str:
     """The address a request came from; where the peer is a proxy of ours, the last one in X-Forwarded-For that is not.
 
@@ -33,9 +37,13 @@ def is_https(request: HTTPConnection) -> bool:
 
     Whoever claims so of itself only gets a cookie that it then cannot use.
     """
+    return says_https(request) or request.headers.get("origin", "").lower().startswith("https://")
+
+
+def says_https(request: HTTPConnection) -> bool:
+    """Whether every request of that browser tells so: by its connection, or in X-Forwarded-Proto of a proxy."""
     told = request.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
-    origin = request.headers.get("origin", "").lower()
-    return request.url.scheme == "https" or told == "https" or origin.startswith("https://")
+    return request.url.scheme == "https" or told == "https"
 
 
 def is_own_page(headers: Headers) -> bool:

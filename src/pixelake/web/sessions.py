@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 from starlette.requests import HTTPConnection
@@ -18,7 +18,7 @@ from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.errors import RegistryUnavailable
 from pixelake.registry.access import LONGEST_SESSION, RARELY, Book, Door, Session, Share, User
 from pixelake.registry.tokens import hash_of
-from pixelake.web.peer import is_https
+from pixelake.web.peer import is_https, says_https
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Doorman:
 
     async def opened(self, request: HTTPConnection, share: Share | None = None) -> Opened | None:
         """The session of a request, for a link or for the dashboard itself; None: it has none that holds."""
-        secret = request.cookies.get(self.cookie(request, share), "")
+        secret = next((request.cookies[name] for name in self._names(request, share) if name in request.cookies), "")
         session = (await self.door()).sessions.get(hash_of(secret)) if secret else None
         if session is None or session.share != (share.hash if share else "") or not session.holds(self.now()):
             return None
@@ -125,6 +125,11 @@ class Doorman:
         """Its name: by HTTPS one that no other host and no page without HTTPS can set (`__Host-`)."""
         name = f"{self._cookie}_{share.id}" if share else self._cookie
         return f"__Host-{name}" if is_https(request) else name
+
+    def _names(self, request: HTTPConnection, share: Share | None) -> Sequence[str]:
+        """What its cookie may be called. Where only some requests tell of HTTPS, another told of it, or did not."""
+        name = f"{self._cookie}_{share.id}" if share else self._cookie
+        return (f"__Host-{name}",) if says_https(request) else (f"__Host-{name}", name)
 
     def hand_out(self, request: HTTPConnection, answer: Response, secret: str, share: Share | None = None) -> None:
         """Put the cookie of a session into an answer."""

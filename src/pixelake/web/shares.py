@@ -24,7 +24,7 @@ from pixelake.warehouse.filters import Filter, columns_in
 from pixelake.web.access import SHARE, Access, Forbidden, access_of, check_owner
 from pixelake.web.line import Refused
 from pixelake.web.login import Login
-from pixelake.web.peer import SAFE, address_of, is_own_page
+from pixelake.web.peer import OWN_FORM, SAFE, address_of, is_own_page
 from pixelake.web.sent import FORM, Body, Text, absent, body_of
 from pixelake.web.sessions import KEY
 
@@ -62,7 +62,6 @@ QUESTIONS: Final = frozenset(
         "funnel",
         "goals",
         "revenue",
-        "ads",
         "mails",
         "unusual",
         "now",
@@ -72,6 +71,8 @@ QUESTIONS: Final = frozenset(
 sites, which are of several sites."""
 ROUTES: Final = QUESTIONS | {"me", "charts", "site-names", "about", "live"}
 """Of the API, what a link may ask."""
+NAMED: Final = frozenset({"mails"})
+"""Questions that a link asks of all together alone: their rows are what senders put into properties."""
 COLUMNS: Final = frozenset(
     {
         "site",
@@ -80,7 +81,6 @@ COLUMNS: Final = frozenset(
         "path",
         "title",
         "currency",
-        "referrer",
         "referrer_host",
         "channel",
         "utm_source",
@@ -88,11 +88,9 @@ COLUMNS: Final = frozenset(
         "utm_campaign",
         "utm_term",
         "utm_content",
-        "click_id",
         "country",
         "region",
         "city",
-        "timezone",
         "language",
         "browser",
         "browser_version",
@@ -153,6 +151,8 @@ def check_shown(request: Request, question: str, what: Filter, options: Mapping[
         raise Forbidden(f"a shared link does not show {question!r}", hint=_HINT)
     if hidden := sorted(columns_in(what) - COLUMNS):
         raise Forbidden(f"filter: a shared link does not look at {hidden[0]!r}", "filter", _HINT)
+    if question in NAMED and options.get("by"):
+        raise Forbidden("by: a shared link does not list what senders named", "by", _HINT)
     if options.get("steps"):
         raise Forbidden("steps: a shared link shows declared funnels alone", "steps", "name one with `funnel`")
 
@@ -198,7 +198,7 @@ class ShareDoor:
             return None
         if way.path:
             return JSONResponse({"error": "this link asks for a password", "hint": "open its page first"}, 401)
-        return FileResponse(STATIC / "share.html", 401)
+        return FileResponse(STATIC / "share.html", 401, OWN_FORM)
 
     async def _open(self, request: Request, share: Share) -> Response:
         """Compare the password of a link, and begin a session for it alone."""

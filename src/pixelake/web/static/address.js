@@ -64,8 +64,29 @@ export function useAddress() {
 
 // --- filters, in the words of the API -------------------------------------------------------------
 
-/** `country is DE`; without a value: where there is none. */
-export const test = (column, operator, value) => `${column} ${operator}${value == null || value === "" ? "" : ` ${value}`}`;
+// What words cannot say: a value that begins like an operator or is framed by spaces, a name with spaces.
+const ODD_VALUE = /^not(\s|$)|^\s|\s$/i;
+const ODD_NAME = /\s/;
+const PLAIN = { "is not": "is", "does not contain": "contains", "does not match": "matches" };
+
+/** `country is DE`; without a value: where there is none. What words cannot say is said in JSON. */
+export function test(column, operator, value = "") {
+  const text = String(value ?? "");
+  if (!ODD_NAME.test(column) && !ODD_VALUE.test(text)) return `${column} ${operator}${text && ` ${text}`}`;
+  const one = [PLAIN[operator] ?? operator, column, [text]];
+  return JSON.stringify(operator in PLAIN ? ["not", one] : one);
+}
+
+/** A filter as people read it, also one in JSON. */
+export function inWords(filter) {
+  try {
+    const told = JSON.parse(filter);
+    const [negated, [operator, column, values]] = told[0] === "not" ? ["not: ", told[1]] : ["", told];
+    return typeof column === "string" ? `${negated}${column} ${operator} ${[values].flat().join(", ")}` : filter;
+  } catch {
+    return filter;
+  }
+}
 
 /** The filters with one more; one of the same words stays as it is. */
 export const added = (filters, one) => (filters.includes(one) ? filters : [...filters, one]);

@@ -43,6 +43,15 @@ export async function get(path, parameters = {}, { signal } = {}) {
   return answered(await fetch(address(path, parameters), { headers: { Accept: "application/json" }, signal }));
 }
 
+/** Saves the answer of a route as a file, whole. Throws as `get` does: nothing is saved then. */
+export async function download(path, parameters, name) {
+  const answer = await fetch(address(path, parameters));
+  if (!answer.ok) return answered(answer);
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
 let me = null;
 
 /** Who looks: { name, role, sites, csrf }; asked for once. */
@@ -53,9 +62,15 @@ export function whoami() {
 
 /** Changes something: `method` is POST, PATCH, PUT or DELETE, `body` becomes JSON. */
 export async function send(method, path, body, parameters = {}) {
-  const { csrf } = await whoami();
-  const headers = { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": csrf ?? "" };
-  return answered(await fetch(address(path, parameters), { method, headers, body: body === undefined ? undefined : JSON.stringify(body) }));
+  const ask = async () => {
+    const { csrf } = await whoami();
+    const headers = { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": csrf ?? "" };
+    return fetch(address(path, parameters), { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  };
+  const answer = await ask();
+  if (answer.status !== 403) return answered(answer);
+  me = null; // another tab may have logged in anew
+  return answered(await ask());
 }
 
 /** The live feed behind a cursor. The browser reconnects by itself and says where it was. */

@@ -1,6 +1,6 @@
 // What is looked at: period, zone, comparison, people or machines, and the filters as chips that can be taken away.
 
-import { PERIODS, added, go, parameters, removed, test } from "./address.js";
+import { PERIODS, added, go, inWords, parameters, removed, test } from "./address.js";
 import { explain, get } from "./api.js";
 import { PeriodPicker } from "./period.js";
 import { Dialog, Failure, Outside, clean, html, speak, useEffect, useState } from "./ui.js";
@@ -31,7 +31,7 @@ function Switch({ label, title, on, flip }) {
 
 function Chip({ filter, state }) {
   const take = () => (go({ filter: removed(state.filter, filter) }), speak("Filter taken away."));
-  return html`<span class="chip"><${Outside} text=${filter} most=${80} /><button type="button" aria-label=${`Take away: ${clean(filter, 80)}`} onClick=${take}>✕</button></span>`;
+  return html`<span class="chip"><${Outside} text=${inWords(filter)} most=${80} /><button type="button" aria-label=${`Take away: ${clean(inWords(filter), 80)}`} onClick=${take}>✕</button></span>`;
 }
 
 export const COLUMNS = [

@@ -85,7 +85,7 @@ function OverTime({ chart, state, tick, near }) {
   const Chart = useLoaded(chartParts, "Chart");
   const given = parameters(state);
   const { answer, fault, old, again } = useAnswer("series", { ...given, interval: state.interval }, tick);
-  const told = answer && Date.parse(answer.to) - Date.parse(answer.from) <= MARKED;
+  const told = answer && !old && Date.parse(answer.to) - Date.parse(answer.from) <= MARKED;
   const unusual = useAnswer(near && told && !state.filter.length ? "unusual" : null, { site: state.site, from: given.from, to: given.to, period: given.period, zone: given.zone, limit: 20 }).answer;
   const rows = answer?.rows ?? [];
   const line = { name: chart.name, label: chart.title, colour: "--chart-1", unit: chart.unit, kind: "area", values: rows.map((row) => valueOf(row, chart.column)) };
@@ -169,15 +169,19 @@ function useFirst(state, tick) {
   const done = useRef(false);
   useEffect(() => {
     if (SHARE || done.current) return;
+    let wanted = true;
     get("recent", { site: state.site, limit: 1 }).then(async (rows) => {
+      if (!wanted) return;
       if (rows.length) return (done.current = true), setFirst(null);
       const { rows: ever } = await get("overview", { site: state.site, people: "false", period: "year" });
+      if (!wanted) return;
       if (ever[0].hits) return (done.current = true), setFirst(null);
       const { Empty } = await import("./tag.js");
-      setFirst({ Empty });
+      if (wanted) setFirst({ Empty });
     }, () => {});
+    return () => (wanted = false);
   }, [state.site, tick]);
-  useEffect(() => () => (done.current = false), [state.site]);
+  useEffect(() => () => ((done.current = false), setFirst(null)), [state.site]);
   return first;
 }
 

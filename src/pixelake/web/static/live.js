@@ -1,10 +1,11 @@
 // What happens now: one stream of server-sent events for the whole page, however many parts of it listen.
 
-import { SHARE, get, listen } from "./api.js";
+import { get, listen } from "./api.js";
 import { createContext, html, useContext, useEffect, useMemo, useState } from "./ui.js";
 
 const Live = createContext(null);
-const AGAIN = 2000; // ms after a refusal
+const AGAIN = 2000; // ms after a refusal; twice as long after each further one
+const LONGEST = 60000;
 
 /** The feed: { state: "waiting"|"live"|"paused"|"lost", now, status, paused, pause(), subscribe(listener) }. */
 export const useLive = () => useContext(Live);
@@ -16,7 +17,7 @@ export function useEvents(listener, inputs) {
 }
 
 /** Listens to one site, or to all, for everything within. Pages that nobody sees do not hold a connection. */
-export function LiveFeed({ site, children }) {
+export function LiveFeed({ site, sums, children }) {
   const [state, setState] = useState("waiting");
   const [paused, setPaused] = useState(false);
   const [now, setNow] = useState(null);
@@ -31,17 +32,17 @@ export function LiveFeed({ site, children }) {
       events: (events, cursor) => listeners.forEach((listener) => listener(events, cursor)),
     });
   }, [site]);
-  useEffect(() => first(site, setNow, setStatus), [site]);
+  useEffect(() => first(site, sums, setNow, setStatus), [site]);
   const subscribe = useMemo(() => (listener) => (listeners.add(listener), () => listeners.delete(listener)), []);
   const feed = { state: paused ? "paused" : state, now, status, paused, pause: () => setPaused(!paused), subscribe };
   return html`<${Live.Provider} value=${feed}>${children}<//>`;
 }
 
-/** What is there before the stream tells. A shared link has no sums. */
-function first(site, setNow, setStatus) {
+/** What is there before the stream tells. Sums are for who sees all sites. */
+function first(site, sums, setNow, setStatus) {
   let wanted = true;
   get("now", { site }).then(({ rows }) => wanted && setNow((known) => known ?? rows[0]), () => {});
-  if (!SHARE) get("status").then((status) => wanted && setStatus((known) => known ?? status), () => {});
+  if (sums) get("status").then((status) => wanted && setStatus((known) => known ?? status), () => {});
   return () => (wanted = false);
 }
 
@@ -50,15 +51,18 @@ function connection(site, told) {
   let source = null;
   let cursor = null;
   let timer = 0;
+  let wait = AGAIN;
   const open = () => {
     source = listen({ site, after: cursor }, {
-      open: () => told.state("live"),
+      open: () => ((wait = AGAIN), told.state("live")),
       now: told.now,
       status: told.status,
       events: (events, place) => ((cursor = Number(place)), told.events(events, cursor)),
       lost: (closed) => {
         told.state("lost");
-        if (closed) timer = setTimeout(open, AGAIN);
+        if (!closed) return;
+        timer = setTimeout(open, wait);
+        wait = Math.min(2 * wait, LONGEST);
       },
     });
   };

@@ -1,9 +1,11 @@
 // What rows of answers are called, what a click on one filters by, and how their cells are written.
 
 import { added, go, parameters, test } from "./address.js";
-import { address } from "./api.js";
+import { download, explain } from "./api.js";
 import { changed, count, country, day, dayTime, figure, language } from "./format.js";
-import { Menu, clean, html, speak } from "./ui.js";
+import { Failure, Menu, clean, html, speak, useState } from "./ui.js";
+
+const MOST = 10000; // rows of a file; the command line has no bound
 
 const NAMES = { country, language };
 
@@ -54,11 +56,12 @@ export function Change({ share, good }) {
   return html`<span class="change" data-way=${better}><span aria-hidden="true">${share > 0 ? "↑" : share < 0 ? "↓" : ""}</span>${share > 9.99 ? ">999%" : changed(share)}</span>`;
 }
 
-/** The rows as files, whole: the API's own. */
+/** The rows as files, as the API writes them: the first `MOST`. */
 export function Exports({ question, given, more = [] }) {
-  const save = (form) => () => location.assign(address(question, { ...given, limit: 10000, format: form }));
+  const [fault, setFault] = useState("");
+  const save = (form) => () => download(question, { ...given, limit: MOST, format: form }, `${question}.${form === "rows" ? "json" : form}`).then(() => setFault(""), (error) => setFault(explain(error)));
   const choices = ["csv", "rows", "parquet"].map((form) => ({ label: form === "rows" ? "JSON" : form === "csv" ? "CSV" : "Parquet", act: save(form) }));
-  return html`<${Menu} class="exports" label="Save these rows" text="Save" choices=${[...choices, ...more]} />`;
+  return html`<${Menu} class="exports" label="Save these rows" text="Save" choices=${[...choices, ...more]} /><${Failure} text=${fault} />`;
 }
 
 /** A cell of a table by the kind of its value. */

@@ -25,22 +25,23 @@ function LiveDot() {
 }
 
 function Account({ me }) {
-  const leave = () => send("POST", "logout").then(() => location.assign("/login"), () => location.assign("/login"));
+  const [fault, setFault] = useState("");
+  const leave = () => send("POST", "logout").then(() => location.assign("/login"), (error) => setFault(explain(error)));
   const choices = [
     { label: "Account and access", act: () => location.assign("/account") },
     { label: "Keyboard shortcuts", note: "?", act: () => dispatchEvent(new Event("shortcuts")) },
     { label: "Log out", act: leave },
   ];
-  return html`<${Menu} class="account" label="Account" text=${html`<span class="face" aria-hidden="true">${(me.name || me.role || "?").slice(0, 1).toUpperCase()}</span>`} choices=${choices} />`;
+  return html`<${Menu} class="account" label="Account" text=${html`<span class="face" aria-hidden="true">${(me.name || me.role || "?").slice(0, 1).toUpperCase()}</span>`} choices=${choices} /><${Failure} text=${fault} />`;
 }
 
-function Header({ page, state, me }) {
+function Header({ page, site, me }) {
   return html`<header class="top"><div class="wrap">
     <a class="brand" href=${link("/")}><img src="/static/mark.svg" alt="" width="26" height="26" /><span>pixelake</span></a>
     ${!SHARE && html`<${Nav} page=${page} />`}
     <div class="right">
-      ${SHARE ? html`<b class="shared">${me.sites?.[0]}</b>` : html`<${SitePicker} site=${state.site} pick=${(site) => go({ site })} />`}
-      ${!SHARE && html`<${TrustMark} />`}
+      ${SHARE ? html`<b class="shared">${me.sites?.[0]}</b>` : html`<${SitePicker} site=${site} all=${me.sites == null} pick=${(site) => go({ site })} />`}
+      ${me.sites == null && html`<${TrustMark} />`}
       <${LiveDot} />
       ${!SHARE && html`<${Account} me=${me} />`}
     </div>
@@ -55,14 +56,14 @@ function Page({ page, title, main: Main, picks }) {
   useEffect(() => void look(), []);
   useEffect(() => void (document.title = [title, state.site, "pixelake"].filter(Boolean).join(" · ")), [state.site]);
   if (!me) return html`<main id="main" class="wrap" aria-busy="true"><${Failure} text=${fault} /></main>`;
-  const site = SHARE ? me.sites?.[0] ?? "" : state.site;
-  return html`<${LiveFeed} site=${site}>
+  const site = state.site || (me.sites?.[0] ?? "");
+  return html`<${LiveFeed} site=${site} sums=${me.sites == null}>
     <a class="skip" href="#main">Skip to the figures</a>
-    <${Header} page=${page} state=${state} me=${me} />
+    <${Header} page=${page} site=${site} me=${me} />
     <${Notices} />
     ${picks && html`<${Bar} state=${state} page=${page} />`}
     <main id="main" class="wrap page-${page}" tabindex="-1"><${Main} me=${me} state=${{ ...state, site }} /></main>
-    <footer class="wrap foot">${!SHARE && html`<${Trust} state=${state} />`}</footer>
+    <footer class="wrap foot">${me.sites == null && html`<${Trust} />`}</footer>
     ${!SHARE && html`<${Keys} page=${page} />`}
   <//>`;
 }
