@@ -128,8 +128,9 @@ def test_a_site_before_the_first_start(tmp_path: Path, capfd: pytest.CaptureFixt
         pass
 
 
-def test_another_zone_of_a_site(data: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_another_zone_of_a_site(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It holds from now on; a misspelt name or zone changes nothing, and says what to write."""
+    data = str(tmp_path)
     assert run(["sites", "add", "zoned.example", "--zone", "UTC", "--data", data]) == 0
     capfd.readouterr()
     assert run(["sites", "set", "Zoned.Example", "--zone", "Asia/Kolkata", "--data", data]) == 0

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -146,7 +147,25 @@ def caddy(folder: Path, collector: int) -> Iterator[Front]:
     assert tried.returncode == 0, tried.stderr
     with running([program, "run", *config], folder, secure, **variables):
         authority = folder / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+        _certified(secure, authority)
         yield Front(f"https://localhost:{secure}", f"http://localhost:{plain}", authority)
+
+
+def _certified(port: int, authority: Path) -> None:
+    """Wait until its certificate, which it makes after it began to listen, is there."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            trusting = ssl.create_default_context(cafile=authority)
+            with (
+                socket.create_connection(("127.0.0.1", port), 5) as plain,
+                trusting.wrap_socket(plain, server_hostname="localhost"),
+            ):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 class Collector:
