@@ -52,7 +52,7 @@ def demo(folder: Path, *, past: bool) -> Iterator[str]:
     data = ["--data", str(folder / "data")]
     if past:
         (folder / "access.log").write_text("".join(log(Random(7))))
-        subprocess.run([*CLI, "import", str(folder / "access.log"), "--format", "combined", *data], check=True)
+        subprocess.run([*CLI, "import", str(folder / "access.log"), "--format", "combined", "--site", SITE, *data], check=True)
     told = folder / "log"
     command = [*CLI, "demo" if past else "serve", *data, "--collect", "127.0.0.1:0", "--web", "127.0.0.1:0"]
     with told.open("wb") as output:
@@ -84,7 +84,7 @@ def opened(browser: Browser, address: str, path: str, **options: Any) -> Iterato
 def settled(page: Page) -> None:
     """Wait until no part of the page is busy."""
     page.wait_for_timeout(1_000)
-    page.wait_for_function("!document.querySelector('main [aria-busy=true], main .chart-wait')", timeout=60_000)
+    page.wait_for_selector("main [aria-busy=true], main .chart-wait", state="detached", timeout=60_000)
     page.wait_for_timeout(1_000)
 
 
