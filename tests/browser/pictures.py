@@ -52,7 +52,8 @@ def demo(folder: Path, *, past: bool) -> Iterator[str]:
     data = ["--data", str(folder / "data")]
     if past:
         (folder / "access.log").write_text("".join(log(Random(7))))
-        subprocess.run([*CLI, "import", str(folder / "access.log"), "--format", "combined", "--site", SITE, *data], check=True)
+        past_log = ["import", str(folder / "access.log"), "--format", "combined", "--site", SITE]
+        subprocess.run([*CLI, *past_log, *data], check=True)
     told = folder / "log"
     command = [*CLI, "demo" if past else "serve", *data, "--collect", "127.0.0.1:0", "--web", "127.0.0.1:0"]
     with told.open("wb") as output:
@@ -92,7 +93,7 @@ def take(browser: Browser, address: str, target: Path) -> None:
     """All that need traffic."""
     board = f"/?site={SITE}&compare=true"
     with opened(browser, address, board) as page:
-        page.screenshot(path=target / "dashboard.png")
+        page.screenshot(path=target.parent / "dashboard.png")
     with opened(browser, address, board, color_scheme="dark") as page:
         page.screenshot(path=target / "dashboard-dark.png", full_page=True)
     with opened(browser, address, board, viewport={"width": 390, "height": 844}, device_scale_factor=2) as page:
