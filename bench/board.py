@@ -9,13 +9,12 @@ their ETags. *Anew*: as warm, but something else is asked each time (another per
 """
 
 import argparse
-import gzip
 import re
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,9 +30,11 @@ from pixelake.operate.folder import occupied
 
 CHROMIUM: Final = "/usr/bin/chromium"
 CLI: Final = [sys.executable, "-P", "-m", "pixelake"]
-STATIC: Final = Path(__file__).parents[1] / "src/pixelake/web/static"
 FILLED: Final = """() => document.querySelectorAll("main .panel").length > 5
   && !document.querySelector("main [aria-busy=true], main .wait, main .chart-wait")"""
+FETCHED: Final = (
+    "() => performance.getEntriesByType('resource').map(({ name, encodedBodySize }) => [name, encodedBodySize])"
+)
 WATCH: Final = """
 window.shifts = 0; window.filled = 0;
 const shifted = (each) => { if (!each.hadRecentInput) window.shifts += each.value; };
@@ -60,7 +61,6 @@ def main() -> None:
         page.add_init_script(WATCH % FILLED)
         report(options.events, page, address, options.loads)
         browser.close()
-    report_sizes()
 
 
 def made(data: Path, events: int) -> Path:
@@ -70,6 +70,7 @@ def made(data: Path, events: int) -> Path:
         with occupied(data, ("consume",)):
             first = datetime.now(UTC).date() - timedelta(days=lake100.DAYS - 1)
             lake100.make(data / "lake", events, first=first)
+        subprocess.run([*CLI, "sites", "add", lake100.LARGEST, "--data", str(data)], check=True)
         subprocess.run([*CLI, "maintain", "rollup", "--data", str(data)], check=True)
     return data
 
@@ -96,15 +97,19 @@ def served(data: Path) -> Iterator[str]:
 def load(page: Page, address: str) -> dict[str, Any]:
     """Milliseconds from navigation to all panels filled, and how much the layout shifted."""
     page.goto(address)
+    deadline = time.monotonic() + 30
     while not page.evaluate("() => window.filled"):  # the page's policy lets nothing be evaluated within it
+        if time.monotonic() > deadline:
+            sys.exit(f"{page.url} was never filled: {page.inner_text('main')[:500]!r}")
         page.wait_for_timeout(50)
     page.wait_for_timeout(300)  # what would shift late
     return dict(page.evaluate("() => ({ filled: window.filled, shift: window.shifts })"))
 
 
 def report(events: int, page: Page, address: str, loads: int) -> None:
-    """A table of the loads."""
-    page.goto(address)
+    """A table of the loads, and of what the first one fetched."""
+    load(page, address)
+    fetched: dict[str, int] = dict(page.evaluate(FETCHED))
     site = f"{address.partition('?')[0]}?site={lake100.LARGEST}"
     first = load(page, site)
     warm = [load(page, site) for _ in range(loads)]
@@ -117,21 +122,9 @@ def report(events: int, page: Page, address: str, loads: int) -> None:
         spread = f"[{min(times):.0f} to {max(times):.0f}]"
         rows.append([name, f"{statistics.median(times):.0f}", spread, f"{max(each['shift'] for each in found):.3f}"])
     table(f"{events:,} events, 30 days of the largest site", ["load", "filled, ms", "", "layout shift"], rows)
-
-
-def packed(files: Sequence[Path]) -> int:
-    """Bytes of the files, gzipped each."""
-    return sum(len(gzip.compress(file.read_bytes(), 6)) for file in files)
-
-
-def report_sizes() -> None:
-    """What the pages weigh."""
-    scripts = [file for file in STATIC.rglob("*.js") if "uplot" not in file.as_posix()]
-    rows = [
-        ["JavaScript without the chart library", f"{packed(scripts) / 1e3:.0f}"],
-        ["everything", f"{packed([file for file in STATIC.rglob('*') if file.is_file()]) / 1e3:.0f}"],
-    ]
-    table("kB, gzipped", ["", ""], rows)
+    scripts = sum(size for name, size in fetched.items() if name.endswith(".js") and "uplot" not in name)
+    sizes = [["JavaScript without the chart library", f"{scripts / 1e3:.0f}"]]
+    table("kB that the page fetched, as sent", ["", ""], [*sizes, ["everything", f"{sum(fetched.values()) / 1e3:.0f}"]])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ method and results.
     scripts/bench keep --days 3        so many days; 30 is the whole of it, and takes an hour or more
     scripts/bench keep --blog          three years of a blog
     scripts/bench keep --memory ...    in memory instead of on the disk: a sync costs nothing
+    scripts/bench keep --folder F ...  there, and it stays: a month that was stopped goes on where it ended
 """
 
 import argparse
@@ -21,7 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -132,6 +133,11 @@ class Kept:
     runs: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
 
+    def go_on(self) -> None:
+        """From where an earlier run ended: each commit had so many rows, and so many seconds."""
+        self.position = LakeReader(self.folder).sums().in_lake
+        self.clock.advance(self.position // ROWS * WINDOW)
+
     def commit(self, moments: Sequence[int], begun: "Synchronized[int] | None" = None) -> None:
         """Write a row for each of these moments (µs UTC), in which it was received."""
         began = time.perf_counter()
@@ -173,7 +179,7 @@ def _kept(folder: Path, start: int) -> Iterator[Kept]:
 def _judged(folder: Path) -> pa.Table:
     """Some thousand events of many visitors, as the program judges them."""
     settings = Settings(data=folder / "judge")
-    (folder / "judge").mkdir()
+    (folder / "judge").mkdir(exist_ok=True)
     group = list(islice(hits(4_000, START, DAY), 4_000))
     batch = Batch(PARTITION, group, range(1, len(group) + 1))
     judged = build.judge(settings)(batch, Retry("judge", threading.Event(), on=()))
@@ -250,12 +256,14 @@ def month(folder: Path, options: argparse.Namespace) -> None:
     begun, done, stop = context.Value("q", 0), context.Value("q", 0), context.Event()
     told, telling = context.Pipe(duplex=False)
     with _kept(folder, START) as kept:
+        kept.go_on()
+        done.value = begun.value = kept.position
         reader = context.Process(target=_read_on, args=(kept.folder, begun, done, stop, telling))
         reader.start()
         telling.close()  # so that its death is the end of what it tells
         began, commits = time.perf_counter(), round(options.days * DAY / WINDOW)
         with suppress(KeyboardInterrupt):  # what is there by then is reported
-            for number in range(commits):
+            for number in range(kept.position // ROWS, commits):
                 kept.commit([kept.clock.now()] * ROWS, begun)
                 done.value = kept.position
                 kept.clock.advance(WINDOW)
@@ -266,7 +274,7 @@ def month(folder: Path, options: argparse.Namespace) -> None:
         stop.set()
         checks: Checks = told.recv()
         reader.join()
-        days = kept.runs["commits"] * WINDOW / DAY
+        days = kept.position / ROWS * WINDOW / DAY
         _report(kept, f"{days:.2f} days of a commit every {WINDOW} s, {kept.position:,} rows")
     _print_checks(checks)
     _cold(kept.folder, [("count", COUNT, {})])
@@ -355,10 +363,14 @@ def main() -> None:
     parser.add_argument("--days", type=float, help=f"how many; default: 3 of the month, {BLOG_DAYS:,} of the blog")
     parser.add_argument("--blog", action="store_true", help="three years of a blog instead")
     parser.add_argument("--memory", action="store_true", help="the lake lies in memory")
+    parser.add_argument("--folder", type=Path, help="where it is, and stays")
     options = parser.parse_args()
     options.days = options.days or (BLOG_DAYS if options.blog else 3)
     print(describe(), flush=True)
-    with _in_memory() if options.memory else scratch() as folder:
+    if options.folder:
+        options.folder.mkdir(parents=True, exist_ok=True)
+    own = nullcontext(options.folder) if options.folder else _in_memory() if options.memory else scratch()
+    with own as folder:
         (blog if options.blog else month)(folder, options)
 
 

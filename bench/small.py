@@ -119,7 +119,7 @@ class Found:
         commits: see `_commits`.
         ended: what the supervisor said of processes that ended without being asked.
         killed: processes that the kernel has killed.
-        written: bytes.
+        written: bytes, by process.
         proof: that each answer is in the stream.
     """
 
@@ -130,7 +130,7 @@ class Found:
     commits: str
     ended: list[str]
     killed: int
-    written: int
+    written: dict[str, int]
     proof: str
 
     @property
@@ -178,7 +178,7 @@ def main() -> None:
 
 
 def _prepare(data: Path, events: int) -> None:
-    """A lake of some days, as a consumer would have written it, and a settled stream."""
+    """A lake of some days, as a consumer would have written it and maintenance kept it, and a settled stream."""
     settings = Settings(data=data)
     with occupied(data, ("consume",)):
         asyncio.run(_fill(settings, events))
@@ -190,6 +190,7 @@ def _prepare(data: Path, events: int) -> None:
             time.sleep(0.2)
         stop.set()
         thread.join()
+    subprocess.run([*CLI, "maintain", "all", "--data", str(data)], check=True, stdout=subprocess.DEVNULL)
 
 
 async def _fill(settings: Settings, count: int) -> None:
@@ -236,7 +237,7 @@ def _load(house: House, options: argparse.Namespace) -> Found:
     with ThreadPoolExecutor(5) as pool:
         ways = _ways(house, tally, stop)
         beside = [pool.submit(way) for name, way in ways.items() if name not in options.without]
-        hits_come = pool.submit(roll.call, server, options.rate, options.minutes * 60)
+        hits_come = pool.submit(roll.call, server, options.rate, options.minutes * 60, first=True)
         while not hits_come.done():
             time.sleep(1)
             anonymous = max(anonymous, house.group.anonymous)
@@ -253,7 +254,7 @@ def _load(house: House, options: argparse.Namespace) -> Found:
         commits=_commits(server.folder),
         ended=[line for line in (server.folder / "err").read_text().splitlines() if '"process ended"' in line],
         killed=house.group.killed,
-        written=sum(written(process) - at for process, at in before.items() if _lives(process)),
+        written={_role(process): written(process) - at for process, at in before.items() if _lives(process)},
         proof=roll.check(server.folder / "data"),
     )
 
@@ -309,7 +310,7 @@ def _report(options: argparse.Namespace, house: House, found: Found) -> None:
         ["killed for want of memory; restarts", f"{found.killed}; {len(found.ended)}"],
         ["memory at most, with page cache", f"{house.group.peak / 1e6:.0f} MB"],
         ["of it not to be dropped", f"{found.anonymous / 1e6:.0f} MB"],
-        ["written by serve", f"{found.written / max(1, run['sent']):,.0f} B a hit"],
+        *([f"written by {role}", f"{size / max(1, run['sent']):,.0f} B a hit"] for role, size in found.written.items()),
     ]
     for name in sorted(tally.done | tally.failed):
         counts = f"{tally.done[name]:,} done, {tally.failed[name]:,} failed"
@@ -368,11 +369,16 @@ def _memory(parent: int) -> dict[str, tuple[int, int]]:
         with suppress(OSError):
             lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
             sizes = {name: int(text.split()[0]) << 10 for name, text in (line.split(":") for line in lines)}
-            words = Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")
-            role = words[words.index("pixelake") + 1] if number else "supervisor"
+            role = _role(process)
             name = role if role not in found else f"{role} {number}"
             found[name] = sizes["Rss"], sizes["Pss"]
     return found
+
+
+def _role(process: int) -> str:
+    words = Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")
+    role = words[words.index("pixelake") + 1]
+    return "supervisor" if role == "serve" else role
 
 
 def _lives(process: int) -> bool:

@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -74,13 +75,20 @@ def main() -> None:
 def measured(viewers: int, rate: float, seconds: float) -> tuple[dict[str, Any], Screens]:
     """One run in a new folder: what came of the pixel, and on the screens."""
     with scratch() as folder, serve(folder) as server:
-        log = folder / "output.log"
-        address = re.search(r"Dashboard: (\S+)", log.read_text())
-        assert address, "serve is up, and has said where"
         screens = Screens()
-        with watching(address[1], viewers, screens), marking(server, screens):
+        with watching(_dashboard(folder / "output.log"), viewers, screens), marking(server, screens):
             run = openloop(server, rate, seconds)
         return run.details, screens
+
+
+def _dashboard(log: Path) -> str:
+    """Its address, once it is said."""
+    deadline = time.monotonic() + 15
+    while not (found := re.search(r"Dashboard: (\S+)", log.read_text())):
+        if time.monotonic() > deadline:
+            sys.exit(f"serve did not say where its dashboard is:\n{log.read_text()[-2_000:]}")
+        time.sleep(0.05)
+    return found[1]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ FIRST = (
     "tests/properties/",
     "tests/operate/",
     "tests/web/",
-    "tests/warehouse/test_hostile_sql.py",
+    "tests/warehouse/",
+    "tests/aws/",
+    "tests/test_queues.py",
 )
 """Their files take longest: a worker that begins one of them last leaves the others with nothing to do."""
 
@@ -35,11 +38,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def installed() -> Iterator[None]:
-    """Processes that tests start begin as those of an installation do: see `tests/installed`."""
+    """Processes that tests start begin as those of an installation do: see `tests/installed`.
+
+    Their code is compiled once: for each anew that is a third of what tests of `serve` take.
+    """
     before = os.environ.get("PYTHONPATH")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [INSTALLED, before])))
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Whoever says where the log goes, as the handler of a function may, says it for one test."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +83,13 @@ def s3(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> "Serv
     server: Server = request.getfixturevalue(request.param)
     reached(monkeypatch, server.environment)
     return server
+
+
+@pytest.fixture
+def dynamodb(moto: "Server", monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a new, empty table of DynamoDB; this process reaches it."""
+    from tests.dynamodb import new_table
+    from tests.s3 import reached
+
+    reached(monkeypatch, moto.environment)
+    return new_table()

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -27,6 +27,11 @@ class Running:
         self.dashboard = self.found("out", r"^Dashboard: (\S+)$")
 
     @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """What it has logged so far."""
         return (self._folder / "err").read_text()
@@ -36,7 +41,7 @@ class Running:
         path = self._folder / name
         return self.until(lambda: (found := re.search(pattern, path.read_text(), re.MULTILINE)) and found[1])
 
-    def until(self, look: Callable[[], str | None], seconds: float = 30.0) -> str:
+    def until(self, look: Callable[[], str | None], seconds: float = 120.0) -> str:
         """What `look` finds, once it finds something."""
         deadline = time.monotonic() + seconds
         while not (found := look()):
@@ -58,10 +63,12 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *flags: str, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """One in a folder of its own, with more in its environment; it is stopped in good order."""
+def running(
+    folder: Path, *flags: str, environment: Mapping[str, str] | None = None, within: Sequence[str] = ()
+) -> Iterator[Running]:
+    """One in a folder of its own, with more in its environment, by a command `within`; it is stopped in good order."""
     ports = ("--collect", "127.0.0.1:0", "--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
-    command = [sys.executable, "-P", "-m", "pixelake", "serve", *ports, "--data", str(folder / "data"), *flags]
+    command = [*within, sys.executable, "-P", "-m", "pixelake", "serve", *ports, "--data", str(folder / "data"), *flags]
     clean = {name: text for name, text in os.environ.items() if not name.startswith("PIXELAKE_")}
     clean |= environment or {}
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
@@ -70,4 +77,4 @@ def running(folder: Path, *flags: str, environment: Mapping[str, str] | None = N
         yield Running(folder, process)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)

@@ -93,7 +93,7 @@ class Server:
             endpoint_url=self.url,
             aws_access_key_id=key,
             aws_secret_access_key=SECRET,
-            config=Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=20),
+            config=Config(retries={"max_attempts": 1}, connect_timeout=10, read_timeout=20),
         )
 
     def _answers(self) -> bool:
@@ -112,7 +112,7 @@ class Server:
         programs = Path(sys.executable).parent
         port, *others = map(str, self._ports)
         if self.name == "moto":
-            return [sys.executable, str(programs / "moto_server"), "-H", "127.0.0.1", "-p", port]
+            return [sys.executable, str(Path(__file__).with_name("moto_in_turns.py")), port]
         named = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
         flags = [f"-{name}={value}" for name, value in zip((*named, "s3.port.grpc"), others, strict=False)]
         return [

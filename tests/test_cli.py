@@ -18,7 +18,7 @@ import structlog
 
 from pixelake import __version__, build
 from pixelake.cli import run
-from pixelake.operate.folder import occupied
+from pixelake.operate.folder import VERSION, occupied
 from pixelake.settings import NAMES, Settings
 
 PIXEL = "trackingpixel?userid=aws_user&thirdpartyname=example.hightrafficwebsite.com"
@@ -191,6 +191,25 @@ def test_enrichers_that_cannot_be_made(tmp_path: Path, capfd: pytest.CaptureFixt
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("link", ["registry", "registry/registry.sqlite"])
+@pytest.mark.parametrize("command", [["serve"], ["collect"], ["consume"], ["web"], ["sites", "list"]], ids=" ".join)
+def test_a_registry_that_is_a_link_to_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], command: list[str], link: str
+) -> None:
+    """Its disk may not be mounted: one line with a hint, exit 1, and nothing is made at the other end."""
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    (data / link).parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    (data / "version").write_text(f"{VERSION}\n")
+    (data / link).symlink_to(elsewhere / "here")
+    assert run([*command, "--data", str(data)]) == 1
+    told = capfd.readouterr().err
+    assert told.count("\n") == 1
+    assert f"link to {elsewhere / 'here'}" in told
+    assert "(mount or restore" in told
+    assert not list(elsewhere.iterdir())
+
+
 def test_sites_of_no_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It is said, and not made."""
     for arguments in (["sites", "list"], ["sites", "badge", "s"], ["sites", "policy", "s", "ignore"]):
@@ -329,16 +348,19 @@ def test_a_misspelt_setting_in_the_environment(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_is_a_flag(name: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """A setting may stand before and after a command's name; the later one counts."""
+    """A setting may stand before and after a command's name; the later one counts. A secret is not shown."""
     flag = "--" + name.replace("_", "-")
-    declared = next(each for each in fields(Settings) if each.name == name).metadata["choices"]
-    first, second = declared[:2] or (("a=1", "a=2") if name == "aliases" else ("1", "2"))
+    told = next(each for each in fields(Settings) if each.name == name).metadata
+    first, second = told["choices"][:2] or (("a=1", "a=2") if name == "aliases" else ("1", "2"))
+    if told["secret"]:
+        assert run([flag, first, "settings", "--format", "csv", flag, ""]) == 0
+        assert f"\n{name},," in capfd.readouterr().out
     assert run([flag, first, "settings", "--format", "csv"]) == 0
     before = capfd.readouterr().out
     assert run([flag, first, "settings", "--format", "csv", flag, second]) == 0
     after = capfd.readouterr().out
-    assert f"\n{name},{first}" in before
-    assert f"\n{name},{second}" in after
+    assert f"\n{name},{'***' if told['secret'] else first}" in before
+    assert f"\n{name},{'***' if told['secret'] else second}" in after
 
 
 def test_snippet(capfd: pytest.CaptureFixture[str]) -> None:
@@ -386,8 +408,9 @@ IMPOSSIBLE = {
 def test_impossible_settings(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], command: str, flag: tuple[str, str]
 ) -> None:
-    """What no role could start with is one line before anything is made or started."""
-    assert run([command, *flag, "--data", str(tmp_path / "data")]) == 1
+    """What no role could start with is one line before anything is made or started; a demo takes no places at all."""
+    status = 2 if command == "demo" and flag[0] in ("--stream", "--lake") else 1
+    assert run([command, *flag, "--data", str(tmp_path / "data")]) == status
     captured = capfd.readouterr()
     assert (captured.out, len(captured.err.splitlines())) == ("", 1)
     assert not (tmp_path / "data").exists()

@@ -32,7 +32,7 @@ def _ask(url: str, body: bytes | None = None, **headers: str) -> None:
 def _send(url: str, data: bytes) -> None:
     """Bytes as they are, which need not be HTTP."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as client:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as client:
         client.sendall(data)
         client.shutdown(socket.SHUT_WR)
         with suppress(OSError):

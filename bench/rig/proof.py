@@ -44,10 +44,10 @@ class Roll:
     tags: set[str] = field(default_factory=set)
     files: list[Path] = field(default_factory=list)
 
-    def call(self, server: Server, rate: float, seconds: float, connections: int = 0) -> Run:
-        """A run that is entered."""
+    def call(self, server: Server, rate: float, seconds: float, connections: int = 0, *, first: bool = False) -> Run:
+        """A run that is entered; see `openloop`."""
         self.files.append(self.folder / f"answered-{len(self.files)}")
-        run = openloop(server, rate, seconds, connections, self.files[-1])
+        run = openloop(server, rate, seconds, connections, self.files[-1], first=first)
         self.sent += run.details["sent"]
         self.tags.add(run.details["tag"])
         return run

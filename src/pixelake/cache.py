@@ -7,6 +7,8 @@ from typing import ClassVar, Concatenate, Final, Generic, ParamSpec, TypeVar
 LONGEST: Final = 1_024
 """Longer arguments are worked on each time: some thousands of them would take the memory."""
 
+_FORGET: Final = "forget"
+
 A = TypeVar("A", bytes, str)
 K = TypeVar("K", bytes, str)
 P = ParamSpec("P")
@@ -25,9 +27,15 @@ def bounded(size: int) -> Callable[[Callable[Concatenate[A, P], R]], Callable[Co
                 return function(first, *others, **named)
             return remembered(first, *others, **named)  # type: ignore[arg-type] # arguments are hashable
 
+        answer.__dict__[_FORGET] = remembered.cache_clear
         return answer
 
     return decorate
+
+
+def forget(function: Callable[..., object]) -> None:
+    """Let go what a function that is `bounded` remembers, and what hangs on it."""
+    function.__dict__[_FORGET]()
 
 
 class Memory(Generic[K, V]):

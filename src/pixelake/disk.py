@@ -4,7 +4,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,13 @@ def write_ahead(database: sqlite3.Connection, wait: float = 30.0) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
+
+
+def lost_link(path: Path) -> Path | None:
+    """The symbolic link, `path` itself or a folder above it, that leads to nothing; None: none is seen to."""
+    with suppress(OSError):  # a folder that we may not look into
+        return next((each for each in (path, *path.parents) if each.is_symlink() and not each.exists()), None)
+    return None
 
 
 def free(path: Path) -> int:

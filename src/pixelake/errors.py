@@ -9,16 +9,18 @@
     │   └── FolderVersion      written by another version that this one must not touch
     ├── PortInUse              a listening address is taken
     ├── StreamError
+    │   ├── NewerVersion       a hit was written by a newer program
     │   └── StreamUnavailable  a hit cannot be made durable now; the collector answers 503
     │       ├── DiskFull       too little is free on its disk
-    │       └── StreamFull     it holds as much unsettled as it may
+    │       ├── StreamFull     it holds as much unsettled as it may
+    │       └── HitTooLarge    a hit is larger than what the stream carries
     ├── RegistryUnavailable    the registry cannot be read or written now
     ├── WarehouseError
     │   ├── LakeUnavailable    the lake cannot be read or written now; the consumer retries
     │   │   └── LakeUnreachable  nobody answers where it is, or only that it is busy
     │   └── Conflict           somebody else committed first; read again and retry
     ├── BackupError            a backup cannot be made or restored
-    ├── SourceError            a file that is to be read in cannot be, or is not what it should be
+    ├── SourceError            a file or event that is to be read cannot be, or is not what it should be
     └── QueryError             a question or an SQL text cannot be answered
         └── Misasked           nothing failed: it cannot be asked so
 
@@ -80,6 +82,16 @@ class StreamFull(StreamUnavailable):
     reason = "stream_full"
 
 
+class HitTooLarge(StreamUnavailable):
+    """A hit is larger than what the stream carries; to send it again does not help."""
+
+    reason = "body_too_large"
+
+
+class NewerVersion(StreamError):
+    """A hit was written by a newer program, and only such a one can read it."""
+
+
 class RegistryUnavailable(PixelakeError):
     """The registry cannot be read or written now."""
 
@@ -105,7 +117,7 @@ class BackupError(PixelakeError):
 
 
 class SourceError(PixelakeError):
-    """A file that is to be read in cannot be, or is not what it should be."""
+    """A file, or an event of somebody else's, that is to be read cannot be, or is not what it should be."""
 
 
 class QueryError(PixelakeError):

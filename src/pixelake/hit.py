@@ -21,6 +21,8 @@ ERASED: Final = "erased"
 """The source of a hit of which only its time is kept: a person was erased. Its place in the partition stays."""
 PARTLY_ERASED: Final = "+erased"
 """The ending of the source of a hit that others are told of, too: in its body stands `ERASURE` for what is gone."""
+UNREADABLE: Final = "unreadable"
+"""The source of what came by a stream and is no hit: its body is what came, and it has no head."""
 ERASURE: Final = "pixelake-erased"
 """Whoever judges such a hit again withholds the elements that hold this. It means nothing in any other hit."""
 

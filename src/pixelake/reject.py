@@ -73,6 +73,10 @@ REASONS: Final[Mapping[str, Reason]] = {
         "a line of an imported file that does not fit its format",
         "`position` is its number: mend the file, and import it (it is another file then); the reject can be purged",
     ),
+    "message_unreadable": Reason(
+        "a message of the stream is no hit that this program can read",
+        "see what else writes into the queue or stream, and how a hit is written; `raw` shows what came",
+    ),
     "poison": Reason("the hit made the transformation itself fail", "a defect: report it, and replay after the update"),
 }
 """Reason code -> what it means. Codes are an interface: never renamed."""

@@ -22,10 +22,13 @@ from pixelake.address import Networks
 from pixelake.errors import SettingsError
 
 ENVIRONMENT_PREFIX: Final = "PIXELAKE_"
+FILE: Final = Path("pixelake.toml")
+"""The configuration file, if no other is named."""
 MAX_WORKERS: Final = 256
 LEAST_DEADLINE: Final = 0.05
 LEAST_STREAM_BYTES: Final = 16 << 20
 LEAST_HISTORY: Final = 60.0
+LEAST_REPEAT: Final = 10_800.0
 MOST_DAYS: Final = 36_500
 """A hundred years."""
 LEAST_SQL_MEMORY: Final = 16_000_000
@@ -38,8 +41,8 @@ _PASSWORD: Final = re.compile(r"(smtps?:?/{0,2}[^:/]*):.*@|(?<=://)([^/:]*):[^/]
 _MEMORY: Final = re.compile(r"(\d+\.?\d*|\.\d+)\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
 
 
-def _setting(default: Any, unit: str, text: str, choices: tuple[str, ...] = ()) -> Any:
-    metadata = {"unit": unit, "help": text, "choices": choices}
+def _setting(default: Any, unit: str, text: str, choices: tuple[str, ...] = (), *, secret: bool = False) -> Any:
+    metadata = {"unit": unit, "help": text, "choices": choices, "secret": secret}
     if isinstance(default, dict):
         return field(default_factory=lambda: MappingProxyType(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -65,11 +68,13 @@ class Settings:
     )
     tls_key: str = _setting("", "file", "its private key (PEM, without a password)")
     workers: int = _setting(0, "processes", "collector processes; 0: one for every two cores")
-    stream: str = _setting("", "URL", "the stream; empty: embedded, in the data folder")
+    stream: str = _setting("", "URL", "the stream: sqs://queue, kinesis://stream; empty: embedded, in the data folder")
     lake: str = _setting("", "URL", "the lake: file:///folder or s3://bucket/prefix; empty: <data>/lake")
     files: str = _setting("", "URL", "plain files, if files_format says so; empty: <data>/files")
-    live: str = _setting("", "URL", "the live store; empty: embedded, in the data folder")
-    registry: str = _setting("", "URL", "the registry; empty: embedded, in the data folder")
+    live: str = _setting("", "URL", "the live store: dynamodb://table; empty: embedded, in the data folder")
+    registry: str = _setting(
+        "", "URL", "the registry, and who owns event ids: dynamodb://table; empty: embedded, in the data folder"
+    )
     # collect
     answer: str = _setting("durable", "", "when the pixel answers", ("durable", "accepted"))
     answer_deadline: float = _setting(0.5, "s", "after that a hit that is not durable yet is answered 503 `undecided`")
@@ -115,6 +120,15 @@ class Settings:
         ("password", "passwd", "access_token", "api_key", "apikey", "secret", "token_auth", "authorization"),
         "names",
         "query parameters whose values never reach the disk",
+    )
+    log_fields: tuple[str, ...] = _setting(
+        (),
+        "names",
+        "fields of CloudFront's real-time logs, as chosen there, where records of a stream hold its lines; "
+        "empty: the ten that a hit needs",
+    )
+    firehose_key: str = _setting(
+        "", "", "the access key of streams of Firehose, which then deliver to POST /firehose", secret=True
     )
     # stream
     segment_bytes: int = _setting(134_217_728, "bytes", "a segment of the embedded stream is closed at this size")
@@ -253,7 +267,7 @@ def load(
 
 def _from_file(config: Path | None, environment: Mapping[str, str]) -> Mapping[str, Any]:
     named = config or environment.get(ENVIRONMENT_PREFIX + "CONFIG")
-    path = Path(named) if named else Path("pixelake.toml")
+    path = Path(named) if named else FILE
     if not named and not path.exists():
         return {}
     try:
@@ -326,12 +340,13 @@ def listed(settings: Settings) -> list[dict[str, str]]:
     return [
         {
             "name": each.name,
-            "value": _shown(getattr(settings, each.name)),
+            "value": "***" if each.metadata["secret"] and value else _shown(value),
             "default": _shown(getattr(default, each.name)),
             "unit": each.metadata["unit"],
             "help": _help(each.metadata),
         }
         for each in fields(Settings)
+        for value in (getattr(settings, each.name),)
     ]
 
 
@@ -430,6 +445,7 @@ def check(settings: Settings) -> None:
         )
     _check_sql_memory(settings.sql_memory)
     _check_lake(settings)
+    _check_firehose(settings)
     try:
         ZoneInfo(settings.default_zone)
     except (KeyError, ValueError, OSError) as error:  # OSError: it is a folder of zones
@@ -437,6 +453,22 @@ def check(settings: Settings) -> None:
             f"there is no time zone {settings.default_zone!r}",
             "default_zone is an IANA zone, for instance Europe/Berlin",
         ) from error
+
+
+def _check_firehose(settings: Settings) -> None:
+    if not settings.firehose_key:
+        return
+    if not re.fullmatch(r"[!-~]{16,4096}", settings.firehose_key):
+        raise SettingsError("firehose_key cannot be that", "16 letters or more, without blanks: `openssl rand -hex 24`")
+    if settings.stream.partition("://")[0] in {"sqs", "kinesis"}:
+        raise SettingsError(
+            "firehose_key is set, but the stream is on AWS", "let a function there read what Firehose would deliver"
+        )
+    if settings.repeat_window < LEAST_REPEAT:
+        raise SettingsError(
+            f"repeat_window cannot be {settings.repeat_window:g} with firehose_key",
+            f"at least {LEAST_REPEAT:g} s: Firehose sends again for up to two hours, and is told by it",
+        )
 
 
 def _check_lake(settings: Settings) -> None:

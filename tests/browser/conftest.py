@@ -4,26 +4,50 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
 
 from tests.browser.house import House, Seen, serving
+from tests.browser.town import Town, inhabited
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE = 30_000
+"""ms: other work may take the processor."""
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium: Playwright's own cannot be fetched everywhere.
+def playwright() -> Iterator[Playwright]:
+    """What starts browsers.
 
     No longer than a module: while it is open, an event loop runs in this thread
     and other tests can start none.
     """
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Debian's Chromium: Playwright's own cannot be fetched everywhere."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture(autouse=True)
+def patient(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is expected has as long to come as `PATIENCE` says (ms), of the module if it has one."""
+    expect.set_options(timeout=getattr(request.module, "PATIENCE", PATIENCE))
+    yield
+    expect.set_options(timeout=None)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Something of every kind."""
+    with inhabited(tmp_path_factory.mktemp("town")) as found:
+        yield found
 
 
 @pytest.fixture
@@ -50,7 +74,7 @@ def visit(browser, house) -> Iterator[Callable[..., Page]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(PATIENCE)
         for pattern in away:
             page.route(pattern, _unavailable)
         page.on("console", lambda message: away or seen.console.append(f"{message.type}: {message.text}"))

@@ -119,7 +119,7 @@ class House:
         """What the web role is handed."""
         lake = Lakehouse(self._lake_folder, clocks=self.clocks)
         live = LiveReader(self._live_path)
-        questions = Questions(lake, self.clocks)
+        questions = Questions(lake, self.clocks, lambda what: getattr(self.registry.snapshot(), what))
         told = (questions, lake, self.clocks, live, self.registry, self.status, "http://127.0.0.1:8080", SNIPPET)
         return Sources(*told, hits=Hits(lake, self.judge), tags=self.tags)
 

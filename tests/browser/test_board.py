@@ -13,8 +13,13 @@ from playwright.sync_api import expect
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 WHY = "The lake cannot be read. Look at its folder."
 HOME = {"url": "https://example.com/", "host": "example.com", "path": "/", "title": "Home"}
-SLOW = 10_000
+SLOW = 30_000
 """ms: the lake follows within its window, and the page looks every four seconds."""
+
+SHIFTS = """window.shifts = [];
+new PerformanceObserver((list) => list.getEntries().forEach(({ value, sources, hadRecentInput }) => hadRecentInput
+  || window.shifts.push([value, ...sources.map(({ node }) => node?.outerHTML ?? String(node?.data))])))
+  .observe({ type: "layout-shift", buffered: true });"""
 
 
 def panel(page, title):
@@ -173,6 +178,19 @@ def test_long_text_does_not_widen_the_page(house, visit, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_moves_while_it_is_filled(house, visit, width):
+    """What comes has its place before: the browser tells of no layout shift, on a phone and on a wide screen."""
+    house.arrive(*(HOME | {"country": "DE", "path": f"/{number}", "bot": number % 5 == 0} for number in range(20)))
+    page = visit(width=width)
+    page.add_init_script(SHIFTS)
+    page.reload()
+    filled(page)
+    expect(page.locator(".live")).to_contain_text("now")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.shifts") == []
+
+
 def test_one_site(house, visit):
     """A site can be picked, found by a part of its name; its address can be opened again."""
     house.arrive({**HOME, "site": "a.example"}, {**HOME, "site": "b.example"}, {**HOME, "site": "b.example"})
@@ -214,6 +232,24 @@ def test_periods(house, visit):
     expect(figure(page, "Page views")).to_have_text("2")
 
 
+def test_what_is_new_in_a_list(house, visit):
+    """Compared, a page that nobody saw before is new; another says by how much it changed; so in the whole list."""
+    now = datetime.now(UTC)
+    for path, days in (("/new", [0]), ("/old", [0, 0, 9])):
+        house.arrive(*[{**HOME, "path": path, "received_at": now - timedelta(days=day)} for day in days])
+    page = visit()
+    filled(page)
+    page.keyboard.press("w")
+    page.keyboard.press("c")
+    rows = panel(page, "Pages").locator(".list li")
+    expect(rows.filter(has_text="/new").locator(".change")).to_have_text("new")
+    expect(rows.filter(has_text="/old").locator(".change")).to_contain_text("100%")
+    panel(page, "Pages").get_by_role("button", name="All").click()
+    rows = page.get_by_role("dialog", name="Pages").locator("tbody tr")
+    expect(rows.filter(has_text="/new").locator(".change")).to_have_text("new")
+    expect(rows.filter(has_text="/old").locator(".change")).to_contain_text("100%")
+
+
 def test_the_whole_list(house, visit):
     """All rows of a panel: searched in the lake, and saved as a file whose formulas are text."""
     house.arrive(*[{**HOME, "path": f"/p{number}"} for number in range(30)], {**HOME, "title": "=1+1", "path": "/=x"})
@@ -237,9 +273,9 @@ def test_a_broken_address(house, visit):
     house.arrive(HOME)
     page = visit(away=["**/nothing"])  # the console tells of each refusal
     page.evaluate("history.replaceState(null, '', '/?filter=nonsense+is+x&zone=Mars'); location.reload()")
-    expect(page.locator(".head .failed")).to_contain_text("Mars")
+    expect(page.locator(".wrong")).to_contain_text("Mars")
     page.evaluate("history.replaceState(null, '', '/?filter=nonsense+is+x'); location.reload()")
-    expect(page.locator(".head .failed")).to_contain_text("nonsense")
+    expect(page.locator(".wrong")).to_contain_text("nonsense")
     page.locator(".chip button").click()
     expect(figure(page, "Page views")).to_have_text("1")
 

@@ -1,11 +1,12 @@
 """The page of events in a real browser: search, filters, columns, pages, new ones, and the panel of one hit."""
 
 import csv
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.house import House
 
@@ -57,10 +58,11 @@ def test_search_and_filters_live_in_the_address(house: House, events) -> None:
     expect(page.locator(ROWS)).to_have_count(3)
 
 
-def test_a_broken_filter_is_a_sentence(house: House, events) -> None:
+def test_a_broken_filter_is_a_sentence(house: House, visit) -> None:
     """Never a blank page."""
-    page = events("?filter=nonsense+is+DE", away=["**/nothing-else-is-away"])
-    expect(page.locator(".failed").first).to_contain_text("nonsense")
+    page = visit(away=["**/nothing-else-is-away"])
+    page.goto(f"{house.origin}events?filter=nonsense+is+DE")
+    expect(page.locator(".wrong")).to_contain_text("nonsense")
 
 
 def test_older_ones_come_page_by_page(house: House, events) -> None:
@@ -77,6 +79,46 @@ def test_older_ones_come_page_by_page(house: House, events) -> None:
     expect(page.get_by_role("button", name="Older")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("new", "at_once", "then"),
+    [(2, 232, []), (120, 100, [200, 300, 350])],
+    ids=["some new", "more than a page"],
+)
+def test_older_and_new_at_once_lose_and_double_nothing(
+    house: House, events, new: int, at_once: int, then: list[int]
+) -> None:
+    """Older pressed (twice), then the new ones, before the older ones have come: each row stands there once."""
+    start = datetime.now(UTC) - timedelta(minutes=5)
+    house.arrive(*(each | {"received_at": start} for each in pages(*(f"/{number}" for number in range(230)))))
+    page = events()
+    rows, older = page.locator(ROWS), page.get_by_role("button", name="Older")
+    older.click()
+    expect(rows).to_have_count(200)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/newest?*before=*", hold)
+    older.evaluate("button => (button.click(), button.click())")
+    loading = page.get_by_role("button", name="Loading")
+    expect(loading).to_be_visible()
+    house.arrive(*pages(*(f"/new/{number}" for number in range(new))))
+    page.get_by_role("button", name="new events: show").click()
+    expect(rows.first).to_contain_text("/new/")
+    assert len(held) == 1
+    held[0].continue_()
+    page.unroute("**/api/v1/newest?*before=*")
+    expect(loading).to_have_count(0)
+    expect(rows).to_have_count(at_once)
+    for wanted in then:
+        older.click()
+        expect(rows).to_have_count(wanted)
+    expect(older).to_have_count(0)
+    shown = page.locator(f"{ROWS} .c-page").all_inner_texts()
+    assert len(set(shown)) == len(shown) == 230 + new
+
+
 def test_new_ones_are_announced_and_wait(house: House, events) -> None:
     """Nothing moves until one asks for them."""
     house.arrive(*pages("/old"))
@@ -84,7 +126,7 @@ def test_new_ones_are_announced_and_wait(house: House, events) -> None:
     expect(page.locator(ROWS)).to_have_count(1)
     house.arrive(*pages("/new", "/newer"))
     button = page.get_by_role("button", name="2 new events: show")
-    expect(button).to_be_visible(timeout=10_000)
+    expect(button).to_be_visible()
     expect(page.locator(ROWS)).to_have_count(1)
     button.click()
     expect(page.locator(ROWS)).to_have_count(3)
@@ -121,6 +163,7 @@ def test_a_row_opens_every_field_by_keyboard(house: House, events) -> None:
     page.keyboard.press("Escape")
     expect(panel).to_have_count(0)
     row.press("Enter")
+    expect(panel.locator(":focus")).to_have_count(1)  # open, and listening: a key before goes to the page
     page.keyboard.press("Escape")
     expect(row).to_be_focused()
 
@@ -157,6 +200,7 @@ def test_a_reject_says_why_and_is_replayed(house: House, events) -> None:
     panel = page.get_by_role("dialog", name="Reject")
     for text in ("12,5 is no number", "no unit, no comma", '"body": "value=12,5"'):
         expect(panel).to_contain_text(text)
+    expect(panel.locator("code", has_text="12.50")).to_be_visible()
     panel.get_by_role("button", name="Replay").click()
     expect(panel).to_contain_text("It is an event now.")
     assert house.judged == [name]
@@ -186,6 +230,34 @@ def test_the_rows_are_saved_without_formulas(house: House, events, tmp_path: Pat
     with (tmp_path / "rows.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["title"] for row in rows] == ['\'=HYPERLINK("http://x")']
+
+
+def test_a_file_is_whole(house: House, events) -> None:
+    """All rows are in it, however many pages they are on the screen."""
+    house.arrive(*pages(*(f"/{number}" for number in range(10_050))), live=False)
+    page = events()
+    page.get_by_role("button", name="Save these rows").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="JSON").click()
+    rows = json.loads(download.value.path().read_text())
+    assert len({row["hit_id"] for row in rows}) == len(rows) == 10_050
+    expect(page.locator(".tools .failed")).to_have_count(0)
+
+
+def test_a_file_that_is_cut_says_so(house: House, events) -> None:
+    """Where there are more rows than a file may have: the file comes, and a sentence beside it."""
+    house.arrive(*pages("/one", "/two"))
+    page = events()
+
+    def smaller(route: Route) -> None:
+        route.continue_(url=route.request.url.replace("limit=100000", "limit=1"))
+
+    page.route("**/api/v1/newest?*format=csv*", smaller)
+    page.get_by_role("button", name="Save these rows").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="CSV").click()
+    assert len(download.value.path().read_text().splitlines()) == 2
+    expect(page.locator(".tools .failed")).to_contain_text("there are more")
 
 
 def test_an_empty_period_says_what_to_do(house: House, events) -> None:

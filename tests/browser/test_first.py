@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-SLOW = 15_000
+SLOW = 30_000
 """ms."""
 HIT = {"host": "shop.example", "path": "/cart", "browser": "Firefox", "os": "Linux", "country": "CH"}
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import pixelake.web
 from pixelake.web.auth import POLICY
+from tests.browser.conftest import PATIENCE
 
 HERE = Path(__file__).parent
 STATIC = Path(pixelake.web.__file__).parent
@@ -89,7 +90,7 @@ def show(browser: Browser, origin: str) -> Iterator[Show]:
         context = browser.new_context(**usual | options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(PATIENCE)
         if away:
             page.route(away, lambda route: route.fulfill(status=503))
         page.on("console", lambda message: away or complaints.append(message.text))

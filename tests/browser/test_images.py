@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from pixelake.operate.demo import sample_page
+from tests.browser.conftest import PATIENCE
 from tests.crash.campaign import Server, settle
 from tests.crash.test_restore import send
 from tests.sinks import eventually
@@ -52,7 +53,7 @@ def page(browser: Browser) -> Iterator[Page]:
     dialogs: list[str] = []
     with sample_page("") as address, browser.new_context(user_agent=CHROME) as context:
         page = context.new_page()
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(PATIENCE)
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         page.goto(address)
         yield page

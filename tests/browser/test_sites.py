@@ -1,12 +1,13 @@
 """The page of all sites, their settings and shared links, in a real browser."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
-SLOW = 15_000
+SLOW = 30_000
 """ms: the page looks every four seconds."""
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -70,6 +71,41 @@ def test_settings_of_a_site(house, sites):
     known = house.registry.snapshot()
     assert known.sites["a.example"].zones[-1][1] == "Asia/Kolkata"
     assert known.policies["a.example"][-1][1] == "withhold"
+
+
+def test_the_list_is_new_when_a_dialog_is_closed(house, sites):
+    """A site that was made meanwhile is in it, without a reload and before anything is counted."""
+    house.arrive({"site": "a.example"})
+    page = sites("#tag?site=b.example")
+    expect(names(page)).to_have_text(["a.example"], timeout=SLOW)
+    expect(page.locator("dialog")).to_be_visible()
+    house.registry.add_sites(["b.example"])
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(names(page)).to_have_text(["a.example", "b.example"], timeout=SLOW)
+
+
+def test_a_new_site_is_in_the_list_although_an_older_answer_is_under_way(house, sites):
+    """The answer of before is given up, and asked for anew."""
+    house.arrive({"site": "a.example"})
+    page = sites()
+    expect(names(page)).to_have_text(["a.example"], timeout=SLOW)
+    held = []
+    page.route("**/api/v1/each-site?*", lambda route: held.append((route, route.fetch())), times=1)
+    house.arrive({"site": "a.example"})
+    page.wait_for_timeout(100)
+    for _ in range(100):
+        if held:
+            break
+        page.wait_for_timeout(100)
+    page.get_by_role("button", name="Add a site").click()
+    page.get_by_label("Name").fill("b.example")
+    page.get_by_role("button", name="Add the site").click()
+    expect(page.get_by_role("dialog", name="The tag of b.example")).to_be_visible()
+    route, before = held[0]
+    with suppress(Error):  # nobody waits for it any longer
+        route.fulfill(response=before)
+    expect(names(page)).to_have_text(["a.example", "b.example"], timeout=3_000)
 
 
 def test_a_hostile_address(house, sites):

@@ -16,8 +16,12 @@ HARMLESS = {
     ("snippet",): "only writes a tag",
     ("backups",): "looks at another place",
     ("restore",): "writes to an empty folder only",
-    ("demo",): "has a folder of its own",
     ("health",): "asks processes",
+    ("aws", "redrive"): "moves messages of AWS",
+    ("aws", "glue"): "tells a catalogue of AWS",
+    ("aws", "cost"): "calculates",
+    ("aws", "limits"): "calculates",
+    ("aws", "synth"): "writes templates",
 }
 """Commands that use no data folder, and why."""
 MORE = {
@@ -45,12 +49,14 @@ MORE = {
     ("funnels", "add"): ["a.example", "order", "path is /", "event is purchase"],
     ("funnels", "remove"): ["a.example", "order"],
     ("serve",): ["--collect", "127.0.0.1:0", "--web", "127.0.0.1:0"],
+    ("demo",): ["--collect", "127.0.0.1:0", "--web", "127.0.0.1:0"],
     ("collect",): ["--collect", "127.0.0.1:0"],
     ("web",): ["--web", "127.0.0.1:0"],
+    ("aws", "local"): ["--topology", "stream", "--collect", "127.0.0.1:0", "--web", "127.0.0.1:0"],
 }
 """What they have to be told."""
 
-ROLES_ALONE = (("serve",), ("collect",), ("consume",), ("web",))
+ROLES_ALONE = (("serve",), ("demo",), ("collect",), ("consume",), ("web",))
 
 
 def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -23,6 +23,7 @@ class Host:
     sources: list[str] = field(default_factory=list)
     asked: int = 0
     held: int = 0
+    limit: int | str = 100
 
     def introduced(self, source: str) -> None:
         """A PROXY header came."""
@@ -44,11 +45,15 @@ class Host:
         """Read no more for now."""
         self.held += 1
 
+    def body_limit(self, head: bytes) -> int | str:
+        """How long a body may be."""
+        return self.limit
+
 
 def frame(*pieces: bytes, max_head: int = 500, max_body: int = 100, proxied: bool = False) -> tuple[Host, Framing]:
     """What the framing says to these pieces."""
-    host = Host()
-    framing = Framing(host, max_head, max_body, Room(10_000), proxied=proxied)
+    host = Host(limit=max_body)
+    framing = Framing(host, max_head, Room(10_000), proxied=proxied)
     for piece in pieces:
         framing.feed(piece, busy=False)
         if host.refused:
@@ -123,7 +128,7 @@ def test_room_is_given_back() -> None:
     for finish in (b"bc", b""):
         host = Host()
         room = Room(1_000)
-        framing = Framing(host, 500, 100, room, proxied=False)
+        framing = Framing(host, 500, room, proxied=False)
         framing.feed(POST + b"a", busy=False)
         assert room.taken == 1
         framing.feed(finish, busy=False)
@@ -135,7 +140,7 @@ def test_room_is_given_back() -> None:
 def test_what_is_sent_ahead_is_held() -> None:
     """While a request is being answered nothing is cut, and past the bound nothing more is read."""
     host = Host()
-    framing = Framing(host, 500, 100, Room(1_000), proxied=False)
+    framing = Framing(host, 500, Room(1_000), proxied=False)
     framing.feed(HEAD * 20, busy=True)
     assert (host.requests, host.held) == ([], 1)
     assert framing.cut()

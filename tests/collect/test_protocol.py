@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +14,10 @@ from typing import NamedTuple
 import pytest
 import uvloop
 
+from pixelake.collect.logs.records import Records
+from pixelake.collect.office import Office
 from pixelake.collect.pixel import GIF, REFUSALS
-from pixelake.collect.protocol import Connection, Office
+from pixelake.collect.protocol import Connection
 from pixelake.collect.worker import open_office
 from pixelake.dialects.native import Native
 from pixelake.errors import StreamUnavailable
@@ -39,19 +41,20 @@ class Answer(NamedTuple):
 class Collector:
     """A collector on a free port, in a thread of its own."""
 
-    def __init__(self, settings: Settings, writer: Writer) -> None:
+    def __init__(self, settings: Settings, writer: Writer, records: Callable[[], Records] | None = None) -> None:
         self.office: Office
         self._settings = settings
+        self._records = records
         self._writer = writer
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: uvloop.run(self._serve()))
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(30)
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self.office = open_office(self._settings, self._writer, [Native({})])
+        self.office = open_office(self._settings, self._writer, [Native({})], records=self._records)
         server = await self.loop.create_server(lambda: Connection(self.office), "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
@@ -59,6 +62,8 @@ class Collector:
         server.close()
         for connection in list(self.office.connections):
             connection.abort()
+        if self.office.deliveries:
+            await self.office.deliveries.close()
         await self.office.desk.close()
 
     def stop(self) -> None:
@@ -332,7 +337,7 @@ def test_reading_goes_on_after_much_was_sent_ahead(collector: Collector) -> None
     """More than the bound of what may wait: reading pauses, and is taken up again."""
     request = PIXEL[:-2] + b"X: " + b"a" * 400 + b"\r\n\r\n"
     with socket.create_connection(("127.0.0.1", collector.port)) as client:
-        client.settimeout(5)
+        client.settimeout(30)
         for count in (300, 1):
             client.sendall(request * count)
             received = b""
@@ -370,7 +375,7 @@ def test_clients_that_never_read_are_ended(folder: Path, settings: Settings) -> 
                 client.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" * 1_000_000)
             assert len(running.office.connections) == 1
             running.pulse(20)
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 30
             while running.office.connections and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert not running.office.connections
@@ -385,12 +390,12 @@ def test_bodies_being_received_are_bounded_together(folder: Path, settings: Sett
     try:
         with socket.create_connection(("127.0.0.1", running.port)) as first:
             first.sendall(head + b"a" * 5_000)
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 30
             while running.office.room.taken < 5_000 and time.monotonic() < deadline:
                 time.sleep(0.01)
             [answer] = running.ask(head + b"a" * 5_000)
             assert (answer.status, answer.headers["x-pixelake"]) == (503, "busy")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while running.office.room.taken and time.monotonic() < deadline:
             time.sleep(0.01)
         assert running.office.room.taken == 0
@@ -419,7 +424,7 @@ def test_bodies_in_all_framings(collector: Collector, folder: Path) -> None:
 def test_expect_continue(collector: Collector) -> None:
     """A client that asks first is told to go on."""
     with socket.create_connection(("127.0.0.1", collector.port)) as client:
-        client.settimeout(2)
+        client.settimeout(30)
         client.sendall(b"POST /events HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"{}")
@@ -447,7 +452,7 @@ def test_absolute_targets(collector: Collector, folder: Path) -> None:
 def test_a_large_head_is_refused_so_that_the_client_sees_it(collector: Collector, size: int) -> None:
     """431 arrives although the client is still sending: no reset."""
     with socket.create_connection(("127.0.0.1", collector.port)) as client:
-        client.settimeout(5)
+        client.settimeout(30)
         client.sendall(b"GET /pixel.gif HTTP/1.1\r\nX: " + b"a" * size + b"\r\n\r\n")
         received = b""
         while data := client.recv(65_536):
@@ -478,8 +483,8 @@ def test_slow_requests_and_idle_connections_end(collector: Collector) -> None:
         socket.create_connection(("127.0.0.1", collector.port)) as slow,
         socket.create_connection(("127.0.0.1", collector.port)) as idle,
     ):
-        slow.settimeout(2)
-        idle.settimeout(2)
+        slow.settimeout(30)
+        idle.settimeout(30)
         slow.sendall(b"GET /pixel.gif HTTP/1.1\r\n")
         idle.sendall(PIXEL)
         assert idle.recv(1_000).startswith(b"HTTP/1.1 200")
@@ -502,7 +507,7 @@ def test_many_connections_share_commits(collector: Collector, folder: Path) -> N
     for number, client in enumerate(clients):
         client.sendall(PIXEL.replace(b"n=1", b"n=%d" % number))
     for client in clients:
-        client.settimeout(5)
+        client.settimeout(30)
         assert client.recv(1_000).startswith(b"HTTP/1.1 200")
         client.close()
     assert sorted(int(hit.target.partition(b"=")[2]) for hit in kept(folder)) == list(range(100))
@@ -559,7 +564,7 @@ def test_a_stalled_disk_is_undecided_at_the_deadline(poor: Collector, disk: Fail
     """The page is not held back; the late commit does not answer again."""
     disk.hang, disk.fail = True, False
     with socket.create_connection(("127.0.0.1", poor.port)) as client:
-        client.settimeout(2)
+        client.settimeout(30)
         client.sendall(PIXEL)
         [answer] = answers(client.recv(65_536))
         assert (answer.status, answer.headers["x-pixelake"], answer.body) == (503, "undecided", GIF)
@@ -567,7 +572,7 @@ def test_a_stalled_disk_is_undecided_at_the_deadline(poor: Collector, disk: Fail
         client.sendall(PIXEL)
         [answer] = answers(client.recv(65_536))
         assert answer.status == 200
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while len(disk.kept) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(disk.kept) == 2
@@ -578,7 +583,7 @@ def test_what_waits_is_bounded(poor: Collector, disk: FailingWriter) -> None:
     disk.hang, disk.fail = True, False
     clients = [socket.create_connection(("127.0.0.1", poor.port)) for _ in range(5)]
     for client in clients:
-        client.settimeout(2)
+        client.settimeout(30)
         client.sendall(PIXEL)
     reasons = sorted(answers(client.recv(65_536))[0].headers["x-pixelake"] for client in clients)
     for client in clients:
@@ -604,7 +609,7 @@ def test_too_many_connections_are_told(disk: FailingWriter, settings: Settings) 
     running = Collector(replace(settings, max_connections=1), disk)
     try:
         with socket.create_connection(("127.0.0.1", running.port)) as client:
-            client.settimeout(2)
+            client.settimeout(30)
             client.sendall(PIXEL)
             assert client.recv(1_000).startswith(b"HTTP/1.1 200")
             [answer] = running.ask(b"")

@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 
 from pixelake.clock import SECOND
-from pixelake.errors import SettingsError
+from pixelake.errors import RegistryUnavailable, SettingsError
 from pixelake.registry.base import Maintained, Registry
+from pixelake.registry.dynamodb import DynamoRegistry
+from pixelake.registry.goals import Funnel, Goal
+from pixelake.registry.queries import Query
 from pixelake.registry.sqlite import SqliteRegistry
+from pixelake.registry.tokens import hash_of
 from pixelake.testing import FakeClock
+from pixelake.warehouse.dynamodb import Table
 
 TODAY = date(2026, 2, 10)
 
@@ -24,13 +29,18 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "dynamodb"])
 def connect(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Open]:
     """Opens the same registry again and again, as processes do."""
     opened: list[SqliteRegistry] = []
+    name = request.getfixturevalue("dynamodb") if request.param == "dynamodb" else ""
 
     def connect() -> Registry:
-        opened.append(SqliteRegistry(tmp_path / "registry" / "r.sqlite", "Europe/Berlin", clock=clock))
+        if name:
+            table = Table(name, failure=RegistryUnavailable)
+            opened.append(DynamoRegistry(table, "Europe/Berlin", clock=clock, trusted=0))
+        else:
+            opened.append(SqliteRegistry(tmp_path / "registry" / "r.sqlite", "Europe/Berlin", clock=clock))
         return opened[-1]
 
     yield connect
@@ -263,3 +273,75 @@ def test_it_knows_how_tasks_went(connect: Open) -> None:
     found = registry.tasks()["vacuum"]
     assert (found.ended, found.done, found.succeeded) == (40, "", 20)
     assert len(found.error) == 1_000
+
+
+def test_tokens_are_seen_by_all(connect: Open, clock: FakeClock) -> None:
+    """One that is made holds everywhere, with when it was used; one that is taken away nowhere."""
+    one, other = connect(), connect()
+    held = hash_of(one.add_token("report", "a.example"))
+    assert other.snapshot().tokens[held].site == "a.example"
+    other.use_token(held, clock.now() + 1)
+    assert [token.used for token in one.tokens()] == [clock.now() + 1]
+    assert other.remove_token("report")
+    assert one.snapshot().tokens == {}
+
+
+def test_who_may_look_is_known_to_all(connect: Open) -> None:
+    """Users, sessions and shared links; a known door is the same object as long as nobody changes it."""
+    one, other = connect().access, connect().access
+    before = other.door()
+    assert other.door(before) is before
+    one.add_user("ann", "viewer", ["a.example"], "hash")
+    ann = other.door(before).users["ann"]
+    secret = other.open_session(ann)
+    share, link = one.add_share("for Bob", "a.example")
+    assert secret
+    assert link
+    door = connect().access.door(before)
+    assert [*door.sessions] == [hash_of(secret)]
+    assert door.shares == {hash_of(link): share}
+    one.set_password("ann", "another")
+    assert other.open_session(ann) is None
+    assert other.door(door).sessions == {}
+    assert other.remove_user("ann")
+    assert one.door().users == {}
+
+
+def test_what_is_declared_is_seen_by_all(connect: Open) -> None:
+    """Goals, funnels and queries, until they are taken away."""
+    one, other = connect(), connect()
+    goal, funnel = Goal("order", ("event is purchase",), "2.50"), Funnel("way", (("path is /",), ("path is /b",)))
+    one.add_goal("a.example", goal)
+    other.add_funnel("a.example", funnel)
+    one.queries.put(Query("pages", "select 1", "a.example", 7))
+    assert other.snapshot().goals == {"a.example": (goal,)}
+    assert one.snapshot().funnels == {"a.example": (funnel,)}
+    assert other.queries.all() == [Query("pages", "select 1", "a.example", 7)]
+    assert other.remove_goal("a.example", "order")
+    assert one.remove_funnel("a.example", "way")
+    assert other.queries.remove("pages")
+    assert (one.snapshot().goals, other.snapshot().funnels, one.queries.all()) == ({}, {}, [])
+
+
+def test_one_of_many_sends_a_report(connect: Open) -> None:
+    """Of those who look at the same moment one sets out, and one begins."""
+    registries = [connect() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        books = [registry.reports for registry in registries if isinstance(registry, SqliteRegistry)]
+        claimed = [*pool.map(lambda book: book.claim("shop", "2026-02-09", 10), books)]
+        begun = [*pool.map(lambda book: book.begin("shop", "2026-02-09", 10), books)]
+    assert (claimed.count(True), begun.count(True)) == (1, 1)
+
+
+def test_who_is_forgotten_is_so_for_all(connect: Open, clock: FakeClock) -> None:
+    """Rows that are meant go; salts and secrets stay; its size is told."""
+    one, other = connect(), connect()
+    assert isinstance(one, SqliteRegistry)
+    secret, salts = one.secret("a"), one.salts([TODAY])
+    one.add_sites(["anna.example", "b.example"])
+    other.notice("code", "from anna", clock.now())
+    assert one.forget(lambda texts: ["anna" in text for text in texts]) == 2
+    assert [*other.snapshot().sites] == ["b.example"]
+    assert other.noticed(0) == []
+    assert (other.secret("a"), other.salts([TODAY])) == (secret, salts)
+    assert one.size() > 1_000

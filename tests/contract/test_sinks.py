@@ -11,9 +11,12 @@ import pytest
 from pixelake.errors import WarehouseError
 from pixelake.warehouse.badges_sqlite import BadgeStore
 from pixelake.warehouse.base import Outcome, Sink
+from pixelake.warehouse.dynamodb import Table
 from pixelake.warehouse.files import FORMATS, Files
 from pixelake.warehouse.files_place import Folder
 from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.live_dynamodb import DynamoLive
+from pixelake.warehouse.live_dynamodb_reader import DynamoLiveReader
 from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.query import Lakehouse
@@ -88,6 +91,34 @@ class _Live:
         return tuple(sum(row.number for row in rows if row.name == name) for name in ("hits", "rejects"))
 
 
+class _Table:
+    """The live store on DynamoDB."""
+
+    def __init__(self) -> None:
+        self._name = ""
+
+    def reach(self) -> "_Table":
+        """With a new table of a running server."""
+        from tests.dynamodb import new_table
+
+        made = _Table()
+        made._name = new_table()
+        return made
+
+    def _table(self, folder: Path) -> Table:
+        return Table(self._name if folder.is_dir() else "no-such-table")
+
+    def open(self, folder: Path) -> Sink:
+        return DynamoLive(self._table(folder), retention=1e9)
+
+    def sees(self, events: int, rejects: int) -> tuple[int, int]:
+        return events, rejects
+
+    def counts(self, folder: Path) -> tuple[int, int]:
+        rows = DynamoLiveReader(self._table(folder), retention=1e9).minutes(0)
+        return tuple(sum(row.number for row in rows if row.name == name) for name in ("hits", "rejects"))
+
+
 class _Badges:
     """The counts of badges on SQLite."""
 
@@ -119,18 +150,18 @@ class _Files:
         return tuple(len(read_files(folder / "files", prefix, self._kind)) for prefix in ("events", "errors"))
 
 
-Backend = _Lake | _Bucket | _Live | _Badges | _Files
-BACKENDS = [_Lake(), _Bucket("seaweedfs"), _Bucket("moto"), _Live(), _Badges(), *map(_Files, FORMATS)]
+Backend = _Lake | _Bucket | _Live | _Table | _Badges | _Files
+BACKENDS = [_Lake(), _Bucket("seaweedfs"), _Bucket("moto"), _Live(), _Table(), _Badges(), *map(_Files, FORMATS)]
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__doc__)
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Backend:
     """Each sink; those of a service that can be started here."""
-    if not isinstance(request.param, _Bucket):
+    if not isinstance(request.param, _Bucket | _Table):
         return request.param
-    server: Server = request.getfixturevalue(request.param.server)
+    server: Server = request.getfixturevalue(getattr(request.param, "server", "moto"))
     reached(monkeypatch, server.environment)
-    return request.param.reach(server)
+    return request.param.reach(server) if isinstance(request.param, _Bucket) else request.param.reach()
 
 
 def test_new_sink_has_no_positions(backend: Backend, tmp_path: Path) -> None:

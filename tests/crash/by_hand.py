@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from tests.crash import campaign, consumers, keeping
+from tests.crash import campaign, consumers, keeping, topologies
 from tests.crash.campaign import Load
 
 
@@ -78,6 +78,12 @@ CAMPAIGNS: Final[Mapping[str, Campaign]] = {
         "kills",
         lambda folder, times, load, tell: keeping.keep(folder, times, load, tell=tell),
         Load(rate=50.0, connections=10),
+    ),
+    "designs": Campaign(
+        "run each design of AWS here while services are throttled, functions die and records come twice",
+        10_000,
+        "hits of each design",
+        lambda folder, times, _load, tell: topologies.designs(folder, times, tell),
     ),
     "powercut": Campaign(
         "cut the power of the disk (Linux, root)",

@@ -37,11 +37,12 @@ EVERY = 10
 
 @dataclass
 class Scene:
-    """A server under load, and what was found wrong."""
+    """A server under load, and what was found wrong. `look`: seconds between looks."""
 
     server: Server
     tally: Tally
     faults: list[str] = field(default_factory=list)
+    look: float = LOOK
 
     def begin(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Begin a command on its folder."""
@@ -82,7 +83,15 @@ class Scene:
             return False
 
 
-def keep(folder: Path, times: int, load: Load, tasks: tuple[str, ...] = (), *, tell: Tell = lambda _: None) -> Verdict:
+def keep(
+    folder: Path,
+    times: int,
+    load: Load,
+    tasks: tuple[str, ...] = (),
+    *,
+    look: float = LOOK,
+    tell: Tell = lambda _: None,
+) -> Verdict:
     """Kill tasks in turn, so many kills in all, under load; then the count.
 
     Args:
@@ -90,9 +99,10 @@ def keep(folder: Path, times: int, load: Load, tasks: tuple[str, ...] = (), *, t
         times: kills.
         load: that goes on meanwhile.
         tasks: of `TASKS`; none: all.
+        look: seconds between looks at what anybody may see.
         tell: as said.
     """
-    scene = Scene(Server(folder / "data", folder / "log"), Tally())
+    scene = Scene(Server(folder / "data", folder / "log"), Tally(), look=look)
     with _looking(scene):
         verdict = campaign_of(scene.server, load, scene.tally, _kills(scene, times, tasks or tuple(TASKS)), tell)
     return replace(verdict, faults=(*verdict.faults, *scene.faults[:MOST_FAULTS]))
@@ -112,7 +122,7 @@ def _looking(scene: Scene) -> Iterator[None]:
 
     def look() -> None:
         reader = LakeReader(scene.server.data / "lake")
-        while not over.wait(LOOK):
+        while not over.wait(scene.look):
             if (scene.server.data / "lake" / "rejects" / "_delta_log").exists():
                 sums = reader.sums()
                 if not sums.holds or sums.damaged:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 SITE = "again.example"
 PIXELS, BODIES, ELEMENTS = 40, 8, 5
-LOOK = 0.05
-"""Seconds between looks."""
 AT_ITS_NOTE = 0.7
 """How often it is killed when its note is there; else at any moment."""
 COMMITS = 0.15
@@ -47,6 +45,7 @@ class Watch:
     Attributes:
         names: of their rows.
         allowed: what the rules say.
+        pause: seconds between looks.
         looks: how often.
         torn: what was not whole.
     """
@@ -54,6 +53,7 @@ class Watch:
     lake: Path
     names: Sequence[str]
     allowed: Sequence[Sequence[Row]]
+    pause: float
     looks: int = 0
     torn: list[str] = field(default_factory=list)
 
@@ -71,7 +71,7 @@ class Watch:
 
     def _go_on(self, over: threading.Event) -> None:
         with Lakehouse(self.lake) as house:
-            while not over.wait(LOOK):
+            while not over.wait(self.pause):
                 try:
                     found = rows_of(house, self.names)
                 except Exception as error:  # noqa: BLE001 - that it cannot be seen is what it is there to tell
@@ -94,7 +94,7 @@ def replay(scene: "Scene") -> Iterator[str]:
         scene.finish(*COMMAND)
         if states[()] == states[other] or rows_of(house, names) != states[()]:
             scene.faults.append("judged by other rules and back again it is not the same")
-        watch = Watch(lake, names, list(states.values()))
+        watch = Watch(lake, names, list(states.values()), scene.look)
         with watch.watching():
             while True:
                 rules = random.choice(list(states))

@@ -113,7 +113,7 @@ class Secure(Server):
         return len(self.collectors) == self._workers and healthy(url)
 
 
-def until(true: Callable[[], object], seconds: float = 40.0) -> None:
+def until(true: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait."""
     deadline = time.monotonic() + seconds
     while not true():

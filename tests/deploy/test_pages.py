@@ -10,7 +10,7 @@ import pytest
 from pixelake.settings import NAMES, Settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs" / "deploy").glob("*.md"))
+PAGES = sorted((ROOT / "docs" / "deploy").rglob("*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final, NamedTuple
 
+from pixelake.collect.office import Office
 from pixelake.collect.plain import END
-from pixelake.collect.protocol import Connection, Office
+from pixelake.collect.protocol import Connection
 from pixelake.collect.worker import open_office
 from pixelake.dialects.native import Native
 from pixelake.errors import StreamUnavailable

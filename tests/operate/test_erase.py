@@ -7,6 +7,8 @@ import socket
 import string
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -18,15 +20,20 @@ import zstandard
 from deltalake.transaction import AddAction
 
 from pixelake import build
+from pixelake.aws import terms
+from pixelake.build.erasing import BESIDE
+from pixelake.build.transfer import gate
 from pixelake.cli import run
 from pixelake.clock import SYSTEM
 from pixelake.disk import Flock
 from pixelake.operate import erase_lake, folder
+from pixelake.operate.erase_proof import Proof
 from pixelake.operate.erase_scan import scan
 from pixelake.operate.person import Person
 from pixelake.settings import Settings
 from pixelake.warehouse import compact as compaction
 from pixelake.warehouse import durable, objects
+from pixelake.warehouse.base import Outcome
 from pixelake.warehouse.compact import Job
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.lake import Lake
@@ -231,6 +238,54 @@ def test_a_lake_in_a_bucket(tmp_path: Path, seaweedfs: Bucket, monkeypatch: pyte
     assert any("older versions" in line for line in proof.remains)
     found = build.lake_reader(settings).sums()
     assert (found.holds, found.in_lake, found.removed) == (True, 1, 3)
+
+
+def test_who_settles_at_the_same_moment_brings_nobody_back(
+    tmp_path: Path, seaweedfs: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that had asked who is erased just before, and commits just after, has to ask again."""
+    reached(monkeypatch, seaweedfs.environment)
+    settings = Settings(data=tmp_path / "data", lake=f"s3://{seaweedfs.bucket()}/a/lake")
+    name = random_id()
+    proofs: list[Proof] = []
+    rows = [event("q", 1, user_id=name, hit_id="w-1"), event("q", 2, hit_id="w-2")]
+    made = outcome(rows, [reject("q", 3, detail=name, hit_id="w-3")])
+    with closing(build.registry(settings)) as shared:
+        bar = gate(settings, shared).bar
+
+        def slow(outcome: Outcome) -> Outcome:
+            found = bar(outcome)
+            if not proofs:
+                proofs.append(build.erase(settings, Person("user", name), lambda *_: None))
+            return found
+
+        fresh = build.lake(settings).settle(made, "kinesis-1", slow)
+    assert fresh.events["hit_id"].to_pylist() == ["w-2"]
+    assert proofs[0].is_clean
+    assert not scan([build.lake(settings).place], Person("user", name), lambda *_: None).found
+    found = build.lake_reader(settings).sums()
+    assert (found.holds, found.in_lake, found.withheld) == (True, 1, 2)
+
+
+def test_what_functions_have_beside_the_lake_is_told(
+    tmp_path: Path, moto: Bucket, dynamodb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams, if there are any, and how much Firehose has landed; nothing of the sort without a table."""
+    bucket = moto.bucket()
+    settings = Settings(data=tmp_path / "data", lake=f"s3://{bucket}/lake", registry=f"dynamodb://{dynamodb}")
+    folders = (terms.LANDING, terms.ERRORS, terms.FAILED, terms.LOGS, terms.LOGS_OF_AWS)
+    assert tuple(each.rstrip("/") for each in folders) == BESIDE
+    for name in ("landing/a", "landing/b/c", "aws/lambda/d"):
+        assert objects.lake(bucket, name).create(b"somebody")
+    build.lake(settings).write(outcome([event("a", 1, user_id="anna@example.com")]))
+    remains = build.erase(settings, Person("user", "anna@example.com"), lambda *_: None).remains
+    assert any("streams and queues of AWS" in line for line in remains)
+    assert [line.partition(",")[0] for line in remains if "objects in s3" in line and "older" not in line] == [
+        f"2 objects in s3://{bucket}/landing/",
+        f"1 objects in s3://{bucket}/aws/lambda/",
+    ]
+    alone = build.erase(replace(settings, registry=""), Person("user", "anna@example.com"), lambda *_: None).remains
+    assert not [line for line in alone if "landing" in line or "queues" in line]
 
 
 @pytest.mark.parametrize("where", ["disk", "bucket"])

@@ -3,10 +3,12 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -21,9 +23,11 @@ from pixelake.stream import segment
 from pixelake.stream.base import Partition, Position
 from pixelake.stream.sqlite import SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
+from pixelake.warehouse import objects
 from pixelake.warehouse.base import EVENTS
 from tests.held import holding
 from tests.hits import append, drain
+from tests.s3 import Server, reached
 from tests.warehouse.outcomes import event, outcome, reject
 
 NAME = "anna@example.com"
@@ -59,6 +63,35 @@ def test_lines_survive_a_torn_one(tmp_path: Path) -> None:
         file.write(b'{"id":"torn","at":12')
     erasures.append(tmp_path, second)
     assert erasures.read(tmp_path) == [first, second]
+
+
+@pytest.mark.parametrize("server", ["seaweedfs", "moto"])
+def test_several_at_once_are_all_kept(
+    server: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Machines and functions write to a log in a bucket at the same moment: of each erasure the last line stays."""
+    store: Server = request.getfixturevalue(server)
+    reached(monkeypatch, store.environment)
+    bucket = store.bucket()
+    first = Entry("old", 0, "done", "user", "h", 1)
+    objects.lake(bucket, f"lake/{erasures.FILE}").create(msgspec.json.encode(first) + b"\n")  # of an older version
+
+    def erase(number: int) -> None:
+        where = objects.lake(bucket, "lake")
+        begun = Entry(f"e{number}", 10 - number, "begun", "user", "h" * number, number)
+        for entry in (begun, erasures.with_places(begun, {("a", number): frozenset({0})})):
+            erasures.append(where, entry)
+        if number % 2:
+            erasures.append(where, erasures.done(erasures.with_places(begun, {("a", number): frozenset({0})})))
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(erase, range(1, 7)))
+    found = erasures.read(objects.lake(bucket, "lake"))
+    assert found[0] == first
+    assert [entry.id for entry in found[1:]] == [f"e{number}" for number in range(6, 0, -1)]
+    assert [entry.state for entry in found[1:]] == ["begun", "done"] * 3
+    assert [entry.places for entry in found[1:]] == [{"a": [(number, number)]} for number in range(6, 0, -1)]
+    assert {each.id for each in erasures.unfinished(objects.lake(bucket, "lake"))} == {"e2", "e4", "e6"}
 
 
 def replace_id(entry: Entry, name: str) -> Entry:

@@ -1,6 +1,7 @@
 """Tests of `pixelake.operate.maintain`: the table of tasks, by hand and when they are due."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -59,15 +60,15 @@ def test_tasks_are_done_again_and_again() -> None:
             often.set()
 
     start([Task("try", 0.01, work)], stop)
-    assert often.wait(5)
+    assert often.wait(30)
     stop.set()
 
 
 def test_slow_tasks_do_not_hold_others() -> None:
     """Each has a thread of its own."""
     stop, done, go = threading.Event(), threading.Event(), threading.Event()
-    start([Task("wait", 1, lambda: go.wait(5)), Task("do", 1, done.set)], stop)
-    assert done.wait(5)
+    start([Task("wait", 1, lambda: go.wait(60)), Task("do", 1, done.set)], stop)
+    assert done.wait(30)
     go.set()
     stop.set()
 
@@ -214,7 +215,7 @@ def test_by_hand(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(["maintain", "rollup", *at]) == 0
     capsys.readouterr()
     assert command(["maintain", *at]) == 0
-    assert capsys.readouterr().out == "salts    no salt is due (0.0 s)\n"
+    assert re.fullmatch(r"salts {4}no salt is due \(\d+\.\d s\)\n", capsys.readouterr().out)
     assert command(["maintain", *at]) == 0
     assert capsys.readouterr().out == "nothing is due\n"
     assert command(["maintain", "all", "--json", *at]) == 0

@@ -1,16 +1,20 @@
 """An id is found however it is written, and not where it is not."""
 
 import json
+import random
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pixelake.errors import SettingsError
 from pixelake.operate.person import Person, text_columns
+from pixelake.warehouse import layout, place
 from pixelake.warehouse.base import EVENTS
 from tests.warehouse.outcomes import event
 
@@ -130,3 +134,25 @@ def test_long_ids_are_searched_in_bounded_time() -> None:
     person = Person("user", "é" * 512)
     assert person.is_in(b"%C3%A9" * 200_000)
     assert not person.is_in(b"%C3%A9x" * 200_000)
+
+
+def test_texts_of_a_packed_file(tmp_path: Path) -> None:
+    """What is read as dictionaries, as a large packed file is, also within maps, tells the same as plain texts."""
+    rng = random.Random(3)
+    sent = [[("who", [f"person-{rng.randrange(9)}-xxxx", "b"]), (f"k{rng.randrange(3)}", [])] for _ in range(500)]
+    rows = [
+        event("p", at, properties=rng.choice([None, [], each]), title=rng.choice("abc")) for at, each in enumerate(sent)
+    ]
+    plain = pa.Table.from_pylist(rows, EVENTS)
+    with (tmp_path / "packed").open("wb") as file, layout.writer(file, plain.schema, layout.packed(plain)) as target:
+        target.write_table(plain)
+    whole = place.parquet(tmp_path / "packed")
+    names = layout.dictionaries(whole.metadata)
+    assert "properties.key_value.value.list.element" in names
+    for who in (Person("user", "person-3-xxxx"), Person("user", "k1"), Person("visitor", "person-3-xxxx")):
+        for batch in place.parquet(tmp_path / "packed", names).iter_batches(128):
+            coded = pa.Table.from_batches([batch])
+            start = coded["position"][0].as_py()
+            wanted = who.rows(plain.slice(start, batch.num_rows).select(coded.column_names))
+            assert who.rows(coded).to_pylist() == wanted.to_pylist()
+    assert pc.any(Person("user", "person-3-xxxx").rows(plain)).as_py()

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixelake.errors import QueryError
-from pixelake.operate.render import inert, render, rows_of
+from pixelake.operate.inert import inert
+from pixelake.operate.render import render, rows_of
 
 ROWS = pa.table(
     {

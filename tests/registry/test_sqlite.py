@@ -125,6 +125,21 @@ def test_strangers_cannot_fill_it(path: Path, monkeypatch: pytest.MonkeyPatch) -
     registry.close()
 
 
+def test_a_zone_makes_no_site_beyond_the_bound(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so; the zone of a site that is there can be changed all the same."""
+    monkeypatch.setattr(sqlite, "MAX_SITES", 1)
+    registry = SqliteRegistry(path)
+    registry.set_zone("a.example", "Asia/Tokyo")
+    for change in (registry.set_zone, registry.change_zone):
+        with pytest.raises(SettingsError, match=r"no room for b\.example"):
+            change("b.example", "Asia/Tokyo")
+    registry.set_zone("a.example", "Europe/Zurich")
+    assert {site: each.zones for site, each in registry.snapshot().sites.items()} == {
+        "a.example": ((0, "Europe/Zurich"),)
+    }
+    registry.close()
+
+
 def test_an_unknown_zone_is_refused(path: Path) -> None:
     """A default zone, or a site's, must be an IANA name; the hint says so."""
     for zone in ("Mars/Olympus", "", "../etc/passwd", "Europe"):
@@ -257,21 +272,6 @@ def test_one_that_a_newer_version_has_changed(path: Path) -> None:
     assert found.badges == {"a.example": 3}
     assert [policy for _, policy in found.policies["a.example"]] == ["withhold"]
     assert registry.noticed(0)
-    registry.close()
-
-
-def test_a_registry_that_somebody_holds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that never ends its transaction is told apart from a bad disk, and the hint says how to find it."""
-    monkeypatch.setattr(sqlite, "_BUSY", 0.1)
-    registry = SqliteRegistry(path)
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(RegistryUnavailable, match="another process has been writing") as caught:
-        registry.add_sites(["a.example"])
-    assert f"fuser -v {path}" in caught.value.hint
-    other.execute("ROLLBACK")
-    other.close()
-    registry.add_sites(["a.example"])
     registry.close()
 
 

@@ -103,7 +103,7 @@ def test_values_of_rows_that_are_gone_are_gone(
     assert set(kept.distinct(names)[1]) == set(left)
     again = kept.remembered(("a", "b"))
     assert again is not None
-    of, (first, _) = again
+    of, (first, _), _ = again
     assert [(memo["of"][0], first[code]) for code, memo in enumerate(of.memos or ())] == [
         (value, value) for value in first
     ]

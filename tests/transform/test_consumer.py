@@ -9,11 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 from pixelake import telemetry
+from pixelake.clock import SYSTEM
 from pixelake.hit import Hit
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.reject import REASONS
 from pixelake.stream import groups
-from pixelake.stream.base import GROUP
+from pixelake.stream.base import GROUP, Batch
 from pixelake.stream.sqlite import SqliteWriter
 from pixelake.stream.sqlite_reader import SqliteReader
 from pixelake.transform.consumer import Consumer
@@ -45,11 +46,14 @@ def append(folder: Path, hits: list[Hit]) -> None:
 def settle(
     folder: Path,
     rows: int,
+    *,
     batch_size: int = 70,
     more: Sequence[Plan] = (),
+    arrive: Callable[[], None] = lambda: None,
     meanwhile: Callable[[], None] = lambda: None,
+    reader: type[SqliteReader] = SqliteReader,
 ) -> None:
-    """Run a consumer until so many rows are in the lake, and then until `meanwhile` is over."""
+    """Run a consumer, and `arrive`, until so many rows are in the lake, and then until `meanwhile` is over."""
     registry = SqliteRegistry(folder / "registry" / "registry.sqlite")
     with (
         closing(registry),
@@ -62,7 +66,7 @@ def settle(
         ]
         judge = Judge(rules(), registry, seen)
         consumer = Consumer(
-            readers=lambda group: SqliteReader(folder / "stream", group),
+            readers=lambda group: reader(folder / "stream", group),
             judge=judge,
             plans=[*plans, *more],
             batch_size=batch_size,
@@ -71,6 +75,7 @@ def settle(
         thread = threading.Thread(target=consumer.run, args=(stop,))
         thread.start()
         try:
+            arrive()
             eventually(lambda: LakeReader(folder / "lake").sums().in_lake >= rows, 60)
             meanwhile()
         finally:
@@ -160,3 +165,26 @@ def test_a_sink_that_cannot_be_opened_holds_up_nobody(tmp_path: Path) -> None:
     settle(tmp_path, 300, more=[Plan(name="files", sink=files, window=0.05, rows=1_000)], meanwhile=out_of_the_way)
     lines = [gzip.decompress(path.read_bytes()).splitlines() for path in tmp_path.rglob("files/events/**/*.json.gz")]
     assert sum(map(len, lines)) == 300
+
+
+def test_hits_that_trickle_in_come_together(tmp_path: Path) -> None:
+    """A batch costs much and a hit little: of hits that come one by one, many are judged at once."""
+    batches: list[int] = []
+
+    class Watched(SqliteReader):
+        def read(self, limit: int, wait: float) -> Batch | None:
+            batch = super().read(limit, wait)
+            batches.extend([len(batch.hits)] if batch else [])
+            return batch
+
+    async def trickle() -> None:
+        writer = SqliteWriter(tmp_path / "stream")
+        for number in range(200):
+            await writer.append([hit(f"/?site=s&event_id={number:04}", at=SYSTEM.now())])
+            await asyncio.sleep(0.005)
+        await writer.close()
+
+    settle(tmp_path, 200, reader=Watched, arrive=lambda: asyncio.run(trickle()))
+    assert ids(tmp_path) == [f"{number:04}" for number in range(200)]
+    assert sum(batches) == 200
+    assert len(batches) <= 40

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pixelake.dialects.base import Fault
-from pixelake.hit import ERASURE, PARTLY_ERASED, Hit
+from pixelake.hit import ERASURE, PARTLY_ERASED, UNREADABLE, Hit
 from pixelake.transform import size
 from pixelake.transform.decode import decode, refusals
 from pixelake.transform.enrich.consent import Policies
@@ -241,3 +241,16 @@ def test_erased_elements_are_withheld_and_others_keep_their_names() -> None:
     assert (event["user_id"], event["source"]) == ("other", whole.source)
     assert event["hit_id"].endswith(".1")
     assert judge(whole).events.num_rows == 2  # who only writes the word is no less an event
+
+
+def test_what_came_and_is_no_hit_is_a_reject() -> None:
+    """It says what came, as far as the lake would keep that, beside the events of its batch; its name is its own."""
+    broken = Hit(hit().received_at, "", "", b"", b'{"v":1,"peer":"203.0.113.9","x":"ann@a.example"', UNREADABLE, "m-1")
+    outcome = judge(hit("/?site=a"), broken, hit("/?site=b"))
+    assert outcome.events["site"].to_pylist() == ["a", "b"]
+    [reject] = outcome.rejects.to_pylist()
+    assert (reject["hit_id"], reject["reason"], reject["position"]) == ("m-1", "message_unreadable", 2)
+    assert reject["visitor_id"] is None
+    assert '"source":"unreadable"' in reject["raw"]
+    assert "203.0.113.9" not in reject["raw"]
+    assert "ann@" not in reject["raw"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pixelake.dialects.base import Element
@@ -159,3 +160,43 @@ def test_what_is_refused_opens_no_site(parts: dict[str, Any]) -> None:
     for many in (2, 3, 2):  # the third one is not usual
         assert outcomes(list(Judge(**closed)(batch(*sent[:many]), retry()))) == expected[:many]
     assert parts["registry"].snapshot().sites.keys() == {"known"}
+
+
+def named(name: str, target: str = "/?site=a") -> Hit:
+    """A hit with a name of its own."""
+    return msgspec.structs.replace(hit(target), hit_id=name)
+
+
+def test_a_name_counts_once(parts: dict[str, Any]) -> None:
+    """At the first place it had, whoever judges it again, in whatever batches; others are not touched."""
+    sent = [named("x"), hit("/?site=a"), named("y"), named("x"), named("y", "/?boom")]
+    for _ in range(2):
+        judge = Judge(**parts, named=True)
+        found = list(judge(batch(*sent), retry()))
+        assert outcomes(found) == [(1, ""), (2, ""), (3, "")]
+        assert [at for outcome in found for at in outcome.withheld["position"].to_pylist()] == [4, 5]
+    found = list(Judge(**parts, named=True)(batch(named("x"), named("z"), start=90), retry()))
+    assert outcomes(found) == [(91, "")]
+    found = list(Judge(**parts, named=True)(batch(*sent[3:], start=4), retry()))
+    assert outcomes(found) == []
+
+
+def test_names_of_others_are_left_alone(parts: dict[str, Any]) -> None:
+    """Where the lake takes each name once itself, a place means nothing: a hit comes again at another one."""
+    judge = Judge(**parts)
+    for start in (1, 7):
+        assert outcomes(list(judge(batch(named("x"), start=start), retry()))) == [(start, "")]
+
+
+def test_a_name_is_no_event_id(parts: dict[str, Any]) -> None:
+    """A hit that is called like somebody's event id takes nothing from it."""
+    sent = [named("e"), hit("/?site=a&event_id=e"), named("f", "/?site=a&event_id=f"), hit("/?site=a&event_id=f")]
+    (found,) = Judge(**parts, named=True)(batch(*sent), retry())
+    assert found.events["duplicate"].to_pylist() == [False, False, False, True]
+
+
+def test_an_outage_while_names_are_looked_for(parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch waits."""
+    monkeypatch.setattr("pixelake.transform.retry.FIRST_PAUSE", 0.001)
+    parts["seen"] = Flaky(parts["seen"], 3)
+    assert outcomes(list(Judge(**parts, named=True)(batch(named("x")), retry()))) == [(1, "")]

@@ -80,13 +80,13 @@ def test_lock_waits(tmp_path: Path) -> None:
     def hold() -> None:
         with durable.locked(path, 1.0):
             held.set()
-            done.wait(5)
+            done.wait(30)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    held.wait(5)
+    held.wait(30)
     threading.Timer(0.05, done.set).start()
-    with durable.locked(path, 5.0, SYSTEM):
+    with durable.locked(path, 30.0, SYSTEM):
         assert done.is_set()
     holder.join()
 

@@ -9,7 +9,8 @@ from pixelake.clock import SECOND
 from pixelake.testing import FakeClock
 from pixelake.warehouse import live_present
 from pixelake.warehouse.base import EVENTS
-from pixelake.warehouse.live_sqlite import LiveReader, LiveStore, Now
+from pixelake.warehouse.live_base import Now
+from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from tests.warehouse.outcomes import START, event, outcome
 
 START_US = int(START.timestamp()) * SECOND

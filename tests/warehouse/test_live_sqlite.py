@@ -9,8 +9,9 @@ import pytest
 from pixelake.clock import SECOND
 from pixelake.errors import WarehouseError
 from pixelake.testing import FakeClock
+from pixelake.warehouse.live_base import COLUMNS, Minute, Now
 from pixelake.warehouse.live_lists import Top
-from pixelake.warehouse.live_sqlite import COLUMNS, LiveReader, LiveStore, Minute, Now
+from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
 from tests.warehouse.outcomes import START, event, outcome, reject
 
 START_US = int(START.timestamp()) * SECOND

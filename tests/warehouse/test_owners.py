@@ -3,15 +3,20 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pixelake.clock import SECOND
-from pixelake.collect.logs.visits import SOURCE
+from pixelake.collect.logs.line import SOURCE
 from pixelake.errors import LakeUnavailable
+from pixelake.hit import ERASED, Hit
+from pixelake.operate.import_logs import PARTITION
+from pixelake.stream.base import Batch
 from pixelake.testing import FakeClock
-from pixelake.warehouse.base import Claim
+from pixelake.transform.judge import once_each
+from pixelake.warehouse.base import NAMES, Claim
 from pixelake.warehouse.lake import Lake
-from pixelake.warehouse.owners import FROM_LOGS, latest, owners
+from pixelake.warehouse.owners import FROM_LOGS, OF_FILES, latest, owners
 from pixelake.warehouse.seen_sqlite import DAY, SqliteSeen
 from tests.warehouse.outcomes import START, event, outcome
 
@@ -50,7 +55,9 @@ def test_logs_own_nothing(tmp_path: Path) -> None:
     """An event from a log must not make a repeat of one that comes in."""
     lake = Lake(tmp_path / "lake")
     lake.write(outcome([event("a", 1, event_id="e"), event("a", 2, event_id="f", source=SOURCE)]))
+    lake.write(outcome([event(OF_FILES + "1f", 1, event_id="g", source="cloudfront")]))
     assert [claim.event_id for claim, _ in owners(tmp_path / "lake", 0)] == ["e"]
+    assert OF_FILES == PARTITION
     assert FROM_LOGS == SOURCE
 
 
@@ -141,4 +148,38 @@ def test_one_that_is_older_than_the_lake(tmp_path: Path) -> None:
     seen.complete([(Claim("shop", "1", "a-1"), _at(1)), (missing, _at(2))])
     assert not seen.lacks([known, missing])
     assert seen.claim([Claim("shop", "1", "c-1"), Claim("shop", "2", "c-2")]) == ["b-7", "a-2"]
+    seen.close()
+
+
+def test_hits_with_names_own_them(tmp_path: Path) -> None:
+    """The name, by the place it came to; of a repeat, too; not of hits that are called by their places."""
+    rows = [
+        event("a", 1, hit_id="w-1"),
+        event("a", 2, hit_id="w-2", event_id="e", duplicate=True),
+        event("a", 3, hit_id="w-3", event_id="f"),
+        event("a", 4),
+        event("a", 5, hit_id="a-5.1"),
+        event(OF_FILES + "1f", 1, hit_id="w-4"),
+    ]
+    Lake(tmp_path / "lake").write(outcome(rows))
+    found = dict(owners(tmp_path / "lake", 0, named=True))
+    assert found == {
+        Claim("shop", "f", "w-3"): _at(3),
+        Claim(NAMES, "w-1", "a-1"): _at(1),
+        Claim(NAMES, "w-2", "a-2"): _at(2),
+        Claim(NAMES, "w-3", "a-3"): _at(3),
+    }
+    assert set(latest(tmp_path / "lake", 0, named=True)) == set(found)
+    assert [claim for claim, _ in owners(tmp_path / "lake", 0)] == [Claim("shop", "f", "w-3")]
+
+
+def test_a_name_stays_known_when_everything_is_forgotten(tmp_path: Path) -> None:
+    """A delivery that comes again after the file was lost is withheld, whichever place it comes to."""
+    Lake(tmp_path / "lake").write(outcome([event("a", 1, hit_id="w-1")]))
+    seen = SqliteSeen(tmp_path / "seen.sqlite", clock=FakeClock(_at(10)))
+    seen.restore(owners(tmp_path / "lake", 0, named=True))
+    hit = Hit.of(_at(1), "192.0.2.1", "192.0.2.1", "GET", b"/", b"", hit_id="w-1")
+    other = msgspec.structs.replace(hit, hit_id="w-2")
+    found = once_each(Batch("a", [hit, hit, other], [1, 2, 3]), seen)
+    assert [each.source == ERASED for each in found.hits] == [False, True, False]
     seen.close()

@@ -22,7 +22,7 @@ from pixelake.registry.tokens import PREFIX, Token, hash_of
 from pixelake.warehouse.ask import Answer, Ask
 from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.given_up import GIVEN_UP
-from pixelake.warehouse.live_sqlite import MINUTE
+from pixelake.warehouse.live_base import MINUTE
 from pixelake.web.api import create
 from pixelake.web.server import server
 from pixelake.web.sources import Sources

@@ -250,7 +250,7 @@ def test_owners_make_tokens(house):
     assert house.client.post("/api/v1/tokens", json={"name": "a b"}).status_code == 400
 
 
-def _until(happens, seconds=5.0):
+def _until(happens, seconds=20.0):
     end = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < end
@@ -381,6 +381,19 @@ def test_odd_paths_behind_a_link(house, anybody, path):
         raw_path=(_share(house)["address"] + path).encode()
     )
     assert anybody.get(url).status_code in {403, 404}
+
+
+def test_a_mistyped_page_behind_a_link(house, anybody):
+    """People are told that there is none, with the way to the link's own first page; programs are refused."""
+    address = _share(house, password=PASSWORD)["address"]
+    for path in ("/pages", "/live", "/a/b"):
+        page = anybody.get(address + path, headers=PERSON)
+        assert page.status_code == 404
+        assert "There is no such page" in page.text
+        assert re.findall(r'<a href="([^"]*)"', page.text) == [address]
+        assert anybody.get(address + path).json()["error"] == "a shared link does not show this"
+    assert anybody.get(address + "/api/v1/sql", headers=PERSON).status_code == 403
+    assert "no longer works" in anybody.get("/share/never-was/pages", headers=PERSON).text
 
 
 def test_an_expired_link(house, anybody, monkeypatch):

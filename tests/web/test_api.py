@@ -1,5 +1,6 @@
 """The JSON API."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -107,6 +108,34 @@ def test_the_next_rows(house):
     assert (other.status_code, other.json()["parameter"]) == (400, "cursor")
 
 
+@pytest.mark.parametrize("form", ["rows", "csv", "parquet"])
+def test_what_is_not_whole_says_so(house, form):
+    """Where rows stand alone the place of the next ones is a header; whole answers have none."""
+    first = house.client.get(f"/api/v1/pages?limit=2&format={form}")
+    assert first.headers["x-pixelake-next"] == house.client.get("/api/v1/pages?limit=2").json()["next"]
+    rest = house.client.get("/api/v1/pages", params={"cursor": first.headers["x-pixelake-next"], "format": form})
+    assert rest.status_code == 200
+    assert "x-pixelake-next" not in rest.headers
+
+
+@pytest.mark.parametrize(("form", "most"), [("json", 10_000), ("rows", 100_000), ("csv", 100_000)])
+def test_a_file_has_more_rows_than_an_answer_to_look_at(house, form, most):
+    """Each form has its bound, and one row more is refused with what to do."""
+    assert house.client.get(f"/api/v1/pages?limit={most}", params={"format": form, "limit": most}).status_code == 200
+    assert house.questions.asked[-1].limit == most
+    refused = house.client.get("/api/v1/pages", params={"format": form, "limit": most + 1})
+    assert (refused.status_code, refused.json()["parameter"]) == (400, "limit")
+    assert refused.json()["hint"]
+
+
+@pytest.mark.parametrize("rows", [0, 1, formats.PART, 2 * formats.PART + 1])
+def test_long_answers_are_written_in_parts(rows):
+    """However many rows there are, all stand in it, in order, and once."""
+    table = pa.table({"n": pa.array(range(rows), pa.int64()), "text": pa.array([f"ä{n}" for n in range(rows)])})
+    assert json.loads(formats.body(table, "rows", {})) == table.to_pylist()
+    assert formats.body(table, "csv", {}).decode().splitlines() == ["n,text", *(f"{n},ä{n}" for n in range(rows))]
+
+
 def test_definitions_stand_beside_the_numbers(house):
     """An answer has the unit and the meaning of each column, and why one has no value."""
     answer = house.client.get("/api/v1/pages", params=MARCH).json()
@@ -150,7 +179,7 @@ def test_the_tag_is_of_the_version_that_was_read(house):
     assert house.client.get("/api/v1/pages", params=MARCH).headers["etag"] == old  # shared, from version 1
 
 
-def wait(happens, seconds=5.0):
+def wait(happens, seconds=20.0):
     """Until something happens."""
     end = datetime.now(UTC) + timedelta(seconds=seconds)
     while not happens():

@@ -28,9 +28,11 @@ class House:
     client: httpx.Client
     bearers: dict[str, str]
 
-    def ask(self, method: str, path: str, who: str = "owner", body: object = None, **parameters: str):
-        """The answer to somebody."""
-        headers = {"Authorization": f"Bearer {self.bearers[who]}"}
+    def ask(
+        self, method: str, path: str, who: str = "owner", body: object = None, *, kind: str = "", **parameters: str
+    ):
+        """The answer to somebody; `kind` is what the bytes of a body say they are."""
+        headers = {"Authorization": f"Bearer {self.bearers[who]}"} | ({"Content-Type": kind} if kind else {})
         sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         return self.client.request(method, path, params=parameters or None, headers=headers, **sent)
 
@@ -142,27 +144,39 @@ def test_only_owners_change(house: House, who: str, method: str, path: str, body
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "named"),
     [
-        b"",
-        b"[]",
-        b"{}",
-        b'{"sql": 7}',
-        b'{"sql": ""}',
-        b'{"sql": "a", "more": 1}',
-        b'{"sql": "\\ud800"}',
-        b"\xff",
-        b"x" * 200_000,
-        b'{"sql": "a\\u0000"}',
-        b"[" * 100_000,
+        (b"", "sql"),
+        (b"[]", "body"),
+        (b"{}", "sql"),
+        (b'{"sql": 7}', "sql"),
+        (b'{"sql": ""}', "body"),
+        (b'{"sql": "a", "more": 1}', "more"),
+        (b'{"sql": "\\ud800"}', "sql"),
+        (b"\xff", "body"),
+        (b"x" * 300_000, "body"),
+        (b'{"sql": "a\\u0000"}', "body"),
+        (b"[" * 100_000, "body"),
     ],
     ids=["none", "list", "nothing", "number", "empty", "more", "half", "bytes", "long", "zero", "deep"],
 )
-def test_bodies_that_cannot_be(house: House, body: bytes) -> None:
-    """Each is answered with a line that says so, and nothing is kept."""
-    answer = house.ask("PUT", "queries/q", body=body)
-    assert (answer.status_code, answer.json()["parameter"]) == (400, "body")
+def test_bodies_that_cannot_be(house: House, body: bytes, named: str) -> None:
+    """Each is answered with a line that says so, and what of it; nothing is kept."""
+    answer = house.ask("PUT", "queries/q", body=body, kind="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(f"{named}: ")
+    assert answer.json()["hint"]
     assert "\n" not in answer.json()["error"]
+    assert house.registry.queries.all() == []
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_says_that_it_is_json(house: House, kind: str) -> None:
+    """What a form of another page could send changes nothing."""
+    for path in ("queries/q", "declared/goal?site=shop&name=g"):
+        answer = house.ask("PUT", path, body=b'{"sql": "select 1"}', kind=kind)
+        assert (answer.status_code, answer.json()["parameter"]) == (400, "body")
+        assert "Content-Type" in answer.json()["hint"]
     assert house.registry.queries.all() == []
 
 
@@ -197,13 +211,13 @@ def test_a_funnel_is_declared(house: House) -> None:
         ("goal", {"site": "nowhere"}, {"filters": ["event is a"]}, "there is no site 'nowhere'"),
         ("goal", {"name": ""}, {"filters": ["event is a"]}, "can be called ''"),
         ("goal", {"name": "a\nb"}, {"filters": ["event is a"]}, "can be called"),
-        ("goal", {}, {"filters": []}, "length >= 1"),
+        ("goal", {}, {"filters": []}, "at least 1 item"),
         ("goal", {}, {"filters": ["nonsense"]}, "nonsense"),
         ("goal", {}, {"filters": ["user_id is anna"]}, "'user_id' is of one person"),
         ("goal", {}, {"filters": ["event is a"], "worth": "much"}, "'much' is no amount"),
-        ("funnel", {}, {"steps": [["event is a"]]}, "length >= 2"),
+        ("funnel", {}, {"steps": [["event is a"]]}, "at least 2 items"),
         ("funnel", {}, {"steps": [["event is a"], ["ip is 203.0.113.0"]]}, "'ip' is of one person"),
-        ("funnel", {}, {"steps": [["event is a"]] * 13}, "length <= 12"),
+        ("funnel", {}, {"steps": [["event is a"]] * 13}, "at most 12 items"),
     ],
 )
 def test_what_cannot_be_declared(house: House, what: str, parameters: dict, body: object, told: str) -> None:

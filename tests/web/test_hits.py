@@ -1,5 +1,9 @@
 """Single hits over HTTP: an event with every column, a reject with why, and a reject judged anew."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -101,3 +105,47 @@ def test_a_replay_is_no_get(hit: House) -> None:
     """A link that somebody is made to follow changes nothing."""
     assert hit.client.get("/api/v1/replay/p-2").status_code == 405
     assert "p-2" in hit.hits.rejects
+
+
+def test_what_was_not_there_is_looked_for_again(hit: House) -> None:
+    """Somebody looks before the hit is in the lake: a moment later it is found, as an event or as a reject."""
+    assert hit.client.get("/api/v1/hit/p-7").status_code == 404
+    hit.hits.rejects["p-7"] = {**REJECT, "hit_id": "p-7"}
+    assert hit.client.get("/api/v1/hit/p-7").json()["kind"] == "reject"
+    assert hit.client.get("/api/v1/hit/p-8").status_code == 404
+    hit.hits.events["p-8"] = {**EVENT, "hit_id": "p-8"}
+    assert hit.client.get("/api/v1/hit/p-8").json()["kind"] == "event"
+
+
+def test_a_reject_that_was_replayed_is_a_reject_no_more(hit: House) -> None:
+    """Whoever looked at it just before sees what became of it, at once."""
+    assert hit.client.get("/api/v1/hit/p-2").json()["kind"] == "reject"
+    assert hit.client.post("/api/v1/replay/p-2").json()["replayed"] == 1
+    assert hit.client.get("/api/v1/hit/p-2").status_code == 404
+    hit.hits.events["p-2"] = {**EVENT, "hit_id": "p-2"}
+    assert hit.client.get("/api/v1/hit/p-2").json()["kind"] == "event"
+
+
+def test_replays_that_wait_keep_nobody_else_waiting(hit: House) -> None:
+    """They take turns, and forty of them do not take the threads of other routes."""
+    running, peak, go = [0], [0], threading.Event()
+
+    def replay(hit_id: str) -> dict[str, int]:
+        running[0] += 1
+        peak[0] = max(peak[0], running[0])
+        go.wait(20)
+        running[0] -= 1
+        return {"looked_at": 1, "replayed": 1}
+
+    hit.hits.replay = replay  # type: ignore[method-assign]
+    with ThreadPoolExecutor(40) as senders:
+        asked = [senders.submit(hit.client.post, f"/api/v1/replay/p-{number}", timeout=60) for number in range(40)]
+        while not running[0]:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        try:
+            assert hit.client.get("/api/v1/site", params={"site": "shop"}, timeout=15).status_code == 200
+        finally:
+            go.set()
+        assert {each.result().status_code for each in asked} == {200}
+    assert peak == [1]

@@ -16,7 +16,7 @@ from tests.web.house import SUMS, MemoryLive
 @contextmanager
 def watching(house, query="", **headers) -> Iterator[Iterator[tuple[str, str, object]]]:
     """The events of a live feed as (kind, id, data), as they come."""
-    with house.client.stream("GET", f"/api/v1/live?{query}", headers=headers, timeout=5) as answer:
+    with house.client.stream("GET", f"/api/v1/live?{query}", headers=headers, timeout=20) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield parsed(answer.iter_lines())
 

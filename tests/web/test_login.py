@@ -257,10 +257,10 @@ def test_a_feed_ends_with_its_session(house, browser):
     begun = threading.Event()
     thread = threading.Thread(target=watch)
     thread.start()
-    assert begun.wait(5)
+    assert begun.wait(20)
     assert not ended.wait(1.2)
     house.registry.access.close_all_sessions()
-    assert ended.wait(3)
+    assert ended.wait(20)
     thread.join()
     assert browser.get("/api/v1/live").status_code == 401
 

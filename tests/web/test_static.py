@@ -3,28 +3,18 @@
 import gzip
 import re
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
 from pixelake.web.api import STATIC
 
 PAGES = sorted(STATIC.glob("*.html"))
-IMPORT = re.compile(r"""(?:^|\n)\s*(?:import|export)\b[^;]*?\bfrom\s+["']\./([^"']+)["']""")
+PRELOAD = run_path(str(Path(__file__).parents[2] / "scripts" / "preload"))
+IMPORT = PRELOAD["IMPORT"]
 OWN = [file for file in STATIC.glob("*.js") if file.is_file()]
 DANGEROUS = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc")
 MOST_JS, MOST = 100_000, 500_000
-
-
-def imported(file: Path) -> set[str]:
-    """The modules that one imports at once, and theirs; by their names in the folder."""
-    found: set[str] = set()
-    left = [file]
-    while left:
-        for name in IMPORT.findall(left.pop().read_text()):
-            if name not in found:
-                found.add(name)
-                left.append(STATIC / name)
-    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -33,7 +23,7 @@ def test_pages_load_all_modules_at_once(page):
     text = page.read_text()
     scripts = re.findall(r'<script src="/static/([^"]+)" type="module">', text)
     assert text.count('type="module"') == len(scripts)
-    wanted = set[str]().union(*(imported(STATIC / script) for script in scripts))
+    wanted = set[str]().union(*(PRELOAD["imported"](STATIC / script) for script in scripts))
     found = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', text)
     assert sorted(found) == sorted(wanted), "run scripts/preload"
 

@@ -103,7 +103,7 @@ def test_a_token_is_no_cookie_and_no_address():
         assert client.get("/api/v1/about", params={"token": ALLS}).status_code == 401
 
 
-def _until(happens, seconds=10.0):
+def _until(happens, seconds=20.0):
     end = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < end

@@ -6,16 +6,28 @@ for pyarrow, and a misspelt flag must be answered at once.
 
 from pathlib import Path
 
+from pixelake.build.catalogue import registered
 from pixelake.build.erasing import erase, erase_again, export_person, unfinished_erasures
 from pixelake.build.judging import check_enrichers, dialects, judge, rules, schemas
 from pixelake.build.keeping import house, replay, rerun, status
-from pixelake.build.places import check_lake, check_not_gone, lake_place, lake_window, place_of
+from pixelake.build.places import (
+    check_lake,
+    check_not_gone,
+    check_registry,
+    erasures_place,
+    lake_place,
+    lake_window,
+    live_file,
+    place_of,
+    stream_place,
+)
 from pixelake.build.restoring import restore
 from pixelake.build.roles import ROLES, consumer
 from pixelake.build.saving import backup, backups, check_backups, reckon
 from pixelake.build.stores import (
     asked_lake,
     badge_store,
+    check_stream,
     lake,
     lake_reader,
     lakehouse,
@@ -28,7 +40,7 @@ from pixelake.build.stores import (
     watcher,
     writer,
 )
-from pixelake.build.transfer import abandon_imports, export, import_files
+from pixelake.build.transfer import abandon_imports, check_demo, demo_past, export, import_files
 from pixelake.settings import Settings
 from pixelake.settings import check as check_values
 
@@ -41,10 +53,14 @@ __all__ = [
     "badge_store",
     "check",
     "check_backups",
+    "check_demo",
     "check_enrichers",
     "check_lake",
     "check_not_gone",
+    "check_registry",
+    "check_stream",
     "consumer",
+    "demo_past",
     "erase",
     "erase_again",
     "export",
@@ -61,6 +77,7 @@ __all__ = [
     "publish_badges",
     "reader",
     "reckon",
+    "registered",
     "registry",
     "replay",
     "rerun",
@@ -92,6 +109,8 @@ def check(settings: Settings) -> None:
         from pixelake.operate.report import plan
 
         plan.check(settings)
-    for name in ("stream", "files", "live", "registry"):
-        place_of(settings, name, name)
+    stream_place(settings)
+    place_of(settings, "files", "files")
+    live_file(settings)
     lake_place(settings)
+    erasures_place(settings)

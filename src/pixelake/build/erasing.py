@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pixelake.build.judging import dialects
-from pixelake.build.places import check_not_gone, lake_place, place_of
+from pixelake.build.places import BUCKET, check_not_gone, erasures_place, lake_place, remote_stream, table_of
 from pixelake.build.saving import backup_place, parts
 from pixelake.build.stores import lake, live_store, registry, sweep_spill
 from pixelake.settings import Settings
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pixelake.registry.sqlite import SqliteRegistry
 
 Told = Callable[[str, int, int], None]
+BESIDE: Final = ("landing", "errors", "aws/lambda", "logs", "AWSLogs")
+"""Folders of the bucket of a lake that functions fill: what is landed for them, what failed, and logs of a CDN."""
 
 
 def erase(settings: Settings, person: "Person", told: Told) -> "Proof":
@@ -56,7 +58,7 @@ def unfinished_erasures(settings: Settings) -> "Sequence[Begun]":
     """
     from pixelake.operate.erasures import unfinished
 
-    return unfinished(place_of(settings, "registry", "registry", "registry.sqlite").parent)
+    return unfinished(erasures_place(settings))
 
 
 def export_person(
@@ -85,14 +87,45 @@ def _means(settings: Settings, shared: "SqliteRegistry") -> "Means":
     where = parts(settings)
     return Means(
         parts=where,
+        log=erasures_place(settings),
         registry=shared,
         lake=lambda: lake(settings),
-        live=lambda: live_store(settings),
+        live=lambda: live_store(settings) if table_of(settings, "live") or where.live.exists() else None,
         badges=lambda: BadgeStore(where.badges),
         dialect=dialect_of(settings),
         backup_place=backup_place,
         sweep=lambda: sweep_spill(settings),
+        beyond=_beyond(settings),
     )
+
+
+def _beyond(settings: Settings) -> list[str]:
+    """What is on the way on AWS: nothing can be taken out of it; what comes of it later is withheld."""
+    if where := remote_stream(settings):
+        scheme, name = where
+        return [f"hits in {scheme}://{name}: until its retention ends; what is read of them is withheld"]
+    bucket = BUCKET.fullmatch(settings.lake) if table_of(settings, "registry") else None
+    return _beside(bucket["bucket"]) if bucket else []
+
+
+def _beside(bucket: str) -> list[str]:
+    """What functions may have beside a lake: nothing here says whether hits come by a stream, a queue or Firehose."""
+    from pixelake.warehouse import objects
+
+    told = "if functions fill this lake: hits in streams and queues of AWS, until their retention ends"
+    found = [f"{told}; what is read of them is withheld"]
+    for name in BESIDE:
+        place = objects.lake(bucket, name)
+        try:
+            count = len(place.sizes())
+        except OSError as error:
+            found.append(f"{place}/ cannot be looked into ({error}): what was put there for functions is not erased")
+            continue
+        if count:
+            found.append(
+                f"{count:,} objects in {place}/, which nobody looked into: until a rule of the bucket ends them"
+            )
+    return found
 
 
 def dialect_of(settings: Settings) -> "Callable[[bytes], Dialect]":

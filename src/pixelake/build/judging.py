@@ -109,8 +109,8 @@ def rules(settings: Settings) -> "Rules":
     return make_rules(settings, dialects(settings), known)
 
 
-def judge(settings: Settings, by: "Rules | None" = None) -> "Judge":
-    """What makes outcomes of hits, by these rules."""
+def judge(settings: Settings, by: "Rules | None" = None, *, named: bool = False) -> "Judge":
+    """What makes outcomes of hits, by these rules; `named` is of `Judge`."""
     from pixelake.transform.judge import Judge
 
-    return Judge(by or rules(settings), registry(settings), seen(settings))
+    return Judge(by or rules(settings), registry(settings), seen(settings), named=named)

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from pixelake import machine
 from pixelake.build.judging import judge, rules
-from pixelake.build.places import check_not_gone, lake_place, place_of
-from pixelake.build.stores import asked_lake, lake, lake_reader, registry, spill, watcher
+from pixelake.build.places import (
+    check_not_gone,
+    erasures_place,
+    lake_place,
+    registry_file,
+    stream_place,
+    table_of,
+)
+from pixelake.build.stores import asked_lake, lake, lake_reader, registry, seen, spill, watcher
+from pixelake.cache import forget
 from pixelake.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,10 +47,16 @@ def replay_one(settings: Settings, hit_id: str) -> "Report":
         PixelakeError: the lake, the registry or the store of event ids cannot be used now.
     """
     from pixelake.operate.replay import Replay, Wanted
+    from pixelake.transform.head import read_head
+    from pixelake.transform.judge import Judge
 
     by = rules(settings)
-    with asked_lake(settings) as found:
-        return Replay(found, lambda: lake(settings, by.own), judge(settings, by)).run(Wanted(hit_id=hit_id))
+    with asked_lake(settings) as found, closing(registry(settings)) as shared, closing(seen(settings)) as known:
+        judging = Judge(by, shared, known)
+        try:
+            return Replay(found, lambda: lake(settings, by.own), judging).run(Wanted(hit_id=hit_id))
+        finally:
+            forget(read_head)  # heads know what these enrichers found, and so hold them: 2 MB
 
 
 def rerun(settings: Settings, told: Callable[[int, int], None]) -> "Rerun":
@@ -61,8 +75,8 @@ def rerun(settings: Settings, told: Callable[[int, int], None]) -> "Rerun":
     return Rerun(
         lambda: lake(settings, by.own) if lake_reader(settings).progress() else None,
         lambda: maintaining(lake_place(settings), PATIENCE),
-        SqliteRange(place_of(settings, "stream", "stream")),
-        judge(settings, by),
+        SqliteRange(stream_place(settings)),
+        judge(settings, by, named=True),
         is_anonymous=lambda site, at: Policies(by.do_not_track, shared.snapshot().policies).of(site, at) == "anonymous",
         told=told,
     )
@@ -83,7 +97,7 @@ def status(settings: Settings, shared: "SqliteRegistry | None" = None) -> "Statu
     with _known(settings, shared) as known:
         if known is None:
             return found
-        unfinished = erasures.notices(place_of(settings, "registry", "registry", "registry.sqlite").parent)
+        unfinished = erasures.notices(erasures_place(settings))
         told = [*notices(known.noticed), *unfinished]
         return replace(found, notices=told, maintenance=[*known.tasks().values()])
 
@@ -93,14 +107,14 @@ def stock(settings: Settings, shared: "SqliteRegistry") -> "Callable[[], None]":
     from pixelake.operate.stock import Bounds, Stock
 
     held = watcher(settings)
-    bounds = Bounds(place_of(settings, "stream", "stream"), settings.stream_bytes, settings.disk_reserve)
+    bounds = Bounds(stream_place(settings), settings.stream_bytes, settings.disk_reserve)
     return Stock(lambda: status(settings, shared), held, shared, bounds).take
 
 
 @contextmanager
 def _known(settings: Settings, shared: "SqliteRegistry | None") -> "Iterator[SqliteRegistry | None]":
     """The registry, if there is one: it is not made for a look."""
-    if shared or not place_of(settings, "registry", "registry", "registry.sqlite").exists():
+    if shared or not (table_of(settings, "registry") or registry_file(settings).exists()):
         yield shared
         return
     with closing(registry(settings)) as opened:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pixelake.build.erasing import erase_again
-from pixelake.build.places import place_of
+from pixelake.build.places import registry_file
 from pixelake.build.saving import backup_place
 from pixelake.build.stores import registry
 from pixelake.clock import SYSTEM
@@ -32,6 +32,7 @@ def restore(settings: Settings, where: str, told: Told, at: str = "") -> "Restor
     """
     from pixelake.operate.restore import restore as make
 
+    registry_file(settings)
     elsewhere = [name for name in _HERE if getattr(settings, name)]
     if elsewhere:
         hint = f"restore without --{elsewhere[0]}; then move that part to where it shall be"
@@ -50,7 +51,7 @@ def _finish(settings: Settings, place: "Place", folder: Path) -> "Finished":
     from pixelake.operate.restore import Finished
 
     inside = replace(settings, data=folder)
-    known = place_of(inside, "registry", "registry", "registry.sqlite")
+    known = registry_file(inside)
     if not known.exists():
         return Finished()
     with closing(registry(inside)) as shared:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from pixelake.build.asking import questions, wall_clocks
 from pixelake.build.judging import dialects, judge, rules
 from pixelake.build.keeping import house, replay_one, status, stock
-from pixelake.build.places import lake_window, was_open
+from pixelake.build.places import carried, lake_place, lake_window, queue_name, was_open
+from pixelake.build.records import records
 from pixelake.build.reporting import desk, look_for_reports
 from pixelake.build.saving import reckon
 from pixelake.build.stores import (
@@ -26,6 +27,7 @@ from pixelake.build.stores import (
     sweep_spill,
     writer,
 )
+from pixelake.build.transfer import demo_past, gate
 from pixelake.errors import (
     RegistryUnavailable,
     StreamError,
@@ -34,7 +36,10 @@ from pixelake.errors import (
 from pixelake.settings import Settings, parse_address
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from pixelake.transform.consumer import Consumer
+    from pixelake.transform.queue import QueueConsumer
 
 
 BADGE_SECONDS: Final = 2.0
@@ -49,14 +54,24 @@ def collect(settings: Settings, listener: socket | None, ready: Callable[[], Non
 
     assert listener is not None  # noqa: S101 - the supervisor gives collectors one
     worker.run(
-        settings, listener, lambda: writer(settings), dialects(settings), lambda: registry(settings), ready=ready
+        carried(settings),
+        listener,
+        lambda: writer(settings),
+        dialects(settings),
+        lambda: registry(settings),
+        records=lambda: records(settings),
+        ready=ready,
     )
 
 
-def consumer(settings: Settings) -> "Consumer":
-    """From the stream into the live store and the lake, each at its own pace."""
+def consumer(settings: Settings) -> "Consumer | QueueConsumer":
+    """From the stream into the live store and the lake, each at its own pace; from a queue into the lake first."""
     from pixelake.transform.consumer import Consumer
+    from pixelake.transform.enrich.own import own_fields
     from pixelake.transform.feed import Late, Plan
+    from pixelake.transform.queue import QueueConsumer
+    from pixelake.warehouse.past import Past
+    from pixelake.warehouse.schema import events_schema
 
     by = rules(settings)
     badges = Plan(
@@ -67,9 +82,23 @@ def consumer(settings: Settings) -> "Consumer":
         holds=False,  # what it misses it takes from the lake
     )
     live = Late(lambda: live_store(settings))
+    shared = registry(settings)
+    if queue := queue_name(settings, shared.secret):
+        return QueueConsumer(
+            readers=lambda group: reader(settings, group),
+            judge=judge(settings, by),
+            bar=gate(settings, shared).bar,
+            lake=lake(settings, by.own),
+            past=Past(lake_place(settings), events_schema(own_fields(by.own))),
+            plans=(Plan(name="live", sink=live, window=0, rows=0), badges, *files_plans(settings)),
+            partition=queue,
+            window=lake_window(settings),
+            rows=settings.lake_rows,
+            batch_size=settings.batch_size,
+        )
     return Consumer(
         readers=lambda group: reader(settings, group),
-        judge=judge(settings, by),
+        judge=judge(settings, by, named=True),
         plans=(
             Plan(name="live", sink=live, window=settings.live_window, rows=settings.lake_rows),
             Plan(name="lake", sink=lake(settings, by.own), window=lake_window(settings), rows=settings.lake_rows),
@@ -93,7 +122,7 @@ def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) ->
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     shared = registry(settings)
     opening = Retry("open the lake", stop, on=_AWAY if was_open(settings) else ())
-    made: list[Consumer] = []
+    made: list[Consumer | QueueConsumer] = []
     keep = keeper.Keeper(house(settings, shared), keeper.in_child(settings))
     before = (
         maintain.Task("maintain the lake", keeper.LOOK, lambda: keep.look(stop)),
@@ -128,9 +157,12 @@ def consume(settings: Settings, _: socket | None, _ready: Callable[[], None]) ->
 
 def maintain(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> None:
     """Do what keeps the lake small, as far as it is due, and end."""
-    from pixelake.operate.keeper import run_heavy
+    from pixelake.operate.turns import turn
 
-    run_heavy(house(settings))
+    with turn(settings.data):
+        from pixelake.operate.keeper import run_heavy
+
+        run_heavy(house(settings))
 
 
 def report(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> None:
@@ -140,22 +172,26 @@ def report(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> 
     send_due(desk(settings, registry(settings)))
 
 
-def _consumer_once_open(settings: Settings) -> "Consumer":
+def past(settings: Settings, _: socket | None, _ready: Callable[[], None]) -> None:
+    """Give a demo its past, and end."""
+    demo_past(settings)
+
+
+def _consumer_once_open(settings: Settings) -> "Consumer | QueueConsumer":
     lake(settings)  # first: all else takes half a second to make, too much to find the lake away each time
     return consumer(settings)
 
 
-def web(settings: Settings, listener: socket | None, _ready: Callable[[], None]) -> None:
-    """Run the dashboard on an inherited socket."""
+def dashboard(settings: Settings) -> "FastAPI":
+    """The dashboard and its API, as an application that somebody is to serve."""
     from pixelake.operate.hits import Hits
     from pixelake.operate.listen import pixel_url
     from pixelake.operate.pulse import is_stalled
     from pixelake.operate.snippet import KINDS, snippet
     from pixelake.warehouse.resting import Resting
-    from pixelake.web import api, server
+    from pixelake.web import api
     from pixelake.web.sources import Sources
 
-    assert listener is not None  # noqa: S101 - the supervisor gives the dashboard one
     shared = registry(settings)
     told = wall_clocks(settings, shared)
     lake = Resting(lambda: lakehouse(settings), apart=lake_apart(settings))
@@ -175,14 +211,22 @@ def web(settings: Settings, listener: socket | None, _ready: Callable[[], None])
         closed=settings.sites == "closed",
     )
     host, _ = parse_address("web", settings.web)
-    app = api.create(sources, hosts=(host, *settings.web_hosts), trusted=settings.trusted_proxies)
-    server.run(app, [listener])
+    return api.create(sources, hosts=(host, *settings.web_hosts), trusted=settings.trusted_proxies)
+
+
+def web(settings: Settings, listener: socket | None, _ready: Callable[[], None]) -> None:
+    """Run the dashboard on an inherited socket."""
+    from pixelake.web import server
+
+    assert listener is not None  # noqa: S101 - the supervisor gives the dashboard one
+    server.run(dashboard(settings), [listener])
 
 
 ROLES: Final[Mapping[str, Callable[[Settings, socket | None, Callable[[], None]], None]]] = {
     "collect": collect,
     "consume": consume,
     "maintain": maintain,
+    "past": past,
     "report": report,
     "web": web,
 }

@@ -5,7 +5,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pixelake.build.places import BUCKET, badges_at, lake_place, place_of
+from pixelake.build.places import (
+    BUCKET,
+    REGISTRY,
+    badges_at,
+    lake_place,
+    live_file,
+    place_of,
+    registry_file,
+    stream_place,
+    table_of,
+)
 from pixelake.build.stores import lake, live_store, registry, watcher
 from pixelake.clock import SYSTEM
 from pixelake.errors import SettingsError
@@ -45,12 +55,12 @@ def parts(settings: Settings) -> "Parts":
 
     return Parts(
         data=settings.data,
-        stream=place_of(settings, "stream", "stream"),
+        stream=stream_place(settings),
         lake=lake_place(settings),
-        live=place_of(settings, "live", "live", "live.sqlite"),
+        live=live_file(settings),
         badges=badges_at(settings),
         seen=settings.data / "seen" / "seen.sqlite",
-        registry=place_of(settings, "registry", "registry", "registry.sqlite"),
+        registry=settings.data.joinpath(*REGISTRY) if table_of(settings, "registry") else registry_file(settings),
         files=place_of(settings, "files", "files"),
     )
 
@@ -60,9 +70,16 @@ def backup(settings: Settings, where: str, told: Told, keep: int = 0) -> "Backup
 
     Raises:
         BackupError: it cannot be made.
+        SettingsError: a part is where backups do not look.
     """
     from pixelake.operate.backup import backup as make
     from pixelake.warehouse.place import absolute
+
+    if name := table_of(settings, "registry"):
+        raise SettingsError(
+            f"the registry is in the table {name}, which no backup has",
+            "the lake is what cannot be made again: copy that; see docs/registry.md",
+        )
 
     place = backup_place(where)
     name, started = str(absolute(place)), SYSTEM.now()

@@ -1,25 +1,41 @@
 """Streams, the registry, the lake and the stores beside it, as the settings name them."""
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pixelake import machine
-from pixelake.build.places import BUCKET, badges_at, check_not_gone, lake_place, place_of
+from pixelake.build.places import (
+    BUCKET,
+    badges_at,
+    check_not_gone,
+    lake_place,
+    live_file,
+    place_of,
+    registry_file,
+    remote_stream,
+    stream_place,
+    table,
+    table_of,
+)
 from pixelake.clock import SECOND, SYSTEM
+from pixelake.errors import SettingsError, WarehouseError
 from pixelake.settings import AUTO, Settings
 from pixelake.stream.base import Reader, Watcher, Writer
 
 if TYPE_CHECKING:
     from pixelake.registry.sqlite import SqliteRegistry
+    from pixelake.stream.messages import Decode
     from pixelake.transform.enrich.own import Own
     from pixelake.transform.feed import Plan
     from pixelake.warehouse.badges_sqlite import BadgeStore
     from pixelake.warehouse.clocks import Clocks
     from pixelake.warehouse.lake import Lake
-    from pixelake.warehouse.live_sqlite import LiveReader, LiveStore
+    from pixelake.warehouse.live_base import Reader as Live
+    from pixelake.warehouse.live_base import Store
     from pixelake.warehouse.query import Lakehouse
+    from pixelake.warehouse.seen_dynamodb import DynamoSeen
     from pixelake.warehouse.seen_sqlite import SqliteSeen
     from pixelake.warehouse.sql_apart import Apart
     from pixelake.warehouse.sums import LakeReader
@@ -27,6 +43,8 @@ if TYPE_CHECKING:
 
 DAY: Final = 86_400.0
 """Seconds."""
+LIVE_LOOK: Final = 0.2
+"""Seconds for which a table that is the live store is not asked again whether anything is new."""
 SQL_PART: Final = 8
 """Queries take an eighth of the memory, if the setting says no more; at least and at most so many bytes."""
 SQL_LEAST: Final = 64 << 20
@@ -38,7 +56,16 @@ SQL_THREADS: Final = 2
 
 
 def writer(settings: Settings) -> Writer:
-    """Where the collector puts hits. To be called inside its event loop."""
+    """Where the collector puts hits. To be called inside its event loop.
+
+    Raises:
+        SettingsError: there is no such backend, or what it needs is not installed.
+        StreamUnavailable: the environment does not say how AWS is reached.
+    """
+    if where := remote_stream(settings):
+        with _installed():
+            from pixelake.stream import remote
+        return remote.writer(*where)
     from pixelake.stream.sqlite import SqliteWriter
 
     return SqliteWriter(
@@ -52,7 +79,11 @@ def writer(settings: Settings) -> Writer:
 
 
 def reader(settings: Settings, group: str) -> Reader:
-    """Where the consumer takes hits from."""
+    """Where the consumer takes hits from. Raises as `writer` does."""
+    if where := remote_stream(settings):
+        with _installed():
+            from pixelake.stream import remote
+        return remote.reader(*where, stream_place(settings), group, decoder(settings))
     from pixelake.stream.sqlite_reader import SqliteReader
 
     return SqliteReader(
@@ -63,20 +94,79 @@ def reader(settings: Settings, group: str) -> Reader:
     )
 
 
+def decoder(settings: Settings) -> "Decode":
+    """What reads a message of a stream of AWS: a line of our own, or what a mapping template made."""
+    from pixelake.collect.mapped import Mapped
+
+    return Mapped(settings).decode
+
+
 def watcher(settings: Settings) -> Watcher:
-    """What `status` asks."""
+    """What `status` asks. Raises as `writer` does."""
+    if where := remote_stream(settings):
+        with _installed():
+            from pixelake.stream import remote
+        return remote.watcher(*where, stream_place(settings))
     from pixelake.stream.sqlite_watcher import SqliteWatcher
 
     return SqliteWatcher(place_of(settings, "stream", "stream"))
 
 
+def check_stream(settings: Settings) -> None:
+    """Refuse a stream of AWS that cannot be used, before anything is made. A disk says so when hits come.
+
+    Raises:
+        SettingsError: there is no such backend, or what it needs is not installed; or hits wait in the data folder that
+            nobody would settle.
+        StreamUnavailable: there is no such queue or stream, or it does not let us in.
+        LakeUnavailable: it cannot say which hits wait.
+    """
+    if where := remote_stream(settings):
+        with _installed():
+            from pixelake.stream import remote
+        remote.check(*where)
+        if waiting := _waiting(settings):
+            raise SettingsError(
+                f"{waiting:,} hits wait in {settings.data / 'stream'}, which nobody would settle",
+                "run `pixelake consume` without --stream until `pixelake status` says that none waits",
+            )
+
+
+def _waiting(settings: Settings) -> int:
+    """Hits of an embedded stream in the data folder that are not in the lake."""
+    from pixelake.stream.sqlite_watcher import SqliteWatcher
+
+    held = SqliteWatcher(settings.data / "stream").extents()
+    reached = lake_reader(settings).progress() if held else {}
+    positions = {name: progress.position for name, progress in reached.items()}
+    return sum(max(0, extent.last - positions.get(extent.partition, 0)) for extent in held)
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Say what to install if something is missing."""
+    try:
+        yield
+    except ImportError as error:
+        missing = f"the stream is on AWS, but {error.name} is missing"
+        raise SettingsError(missing, "pip install 'pixelake[aws]'") from None
+
+
 def registry(settings: Settings) -> "SqliteRegistry":
-    """The shared memory of the installation."""
+    """The shared memory of the installation.
+
+    Raises:
+        RegistryUnavailable: it cannot be read now.
+        SettingsError: there is no such backend, or what it needs is not installed.
+    """
+    kept = settings.stream_retention + DAY  # a salt must outlive the hits that may still need it, by a day
+    if name := table_of(settings, "registry"):
+        from pixelake.registry.dynamodb import DynamoRegistry
+
+        return DynamoRegistry(table(name), settings.default_zone, retention=kept)
     from pixelake.registry.sqlite import SqliteRegistry
 
-    place = place_of(settings, "registry", "registry", "registry.sqlite")
-    # a salt must outlive the hits that may still need it, by a day
-    return SqliteRegistry(place, settings.default_zone, retention=settings.stream_retention + DAY)
+    return SqliteRegistry(registry_file(settings), settings.default_zone, retention=kept)
 
 
 def lake(settings: Settings, own: "Sequence[Own]" = ()) -> "Lake":
@@ -159,7 +249,7 @@ def clocks(settings: Settings) -> "Callable[[], Clocks]":
     from pixelake.warehouse.zones import fixed
 
     def now() -> Clocks:
-        if not folder.is_begun(settings.data):
+        if not table_of(settings, "registry") and not folder.is_begun(settings.data):
             return Clocks(fixed(settings.default_zone), {})
         with closing(registry(settings)) as shared:
             return Clocks.of_registry(shared.snapshot(), settings.default_zone)
@@ -196,18 +286,33 @@ def files_plans(settings: Settings) -> "Sequence[Plan]":
     return (Plan(name="files", sink=sink, window=settings.files_window, rows=settings.lake_rows),)
 
 
-def live_store(settings: Settings) -> "LiveStore":
-    """The last days, open for writing."""
+def live_store(settings: Settings) -> "Store":
+    """The last days, open for writing.
+
+    Raises:
+        WarehouseError: it cannot be opened.
+        SettingsError: there is no such backend, or what it needs is not installed.
+    """
+    if name := table_of(settings, "live"):
+        shared = table(name, WarehouseError)
+        from pixelake.warehouse.live_dynamodb import DynamoLive
+
+        return DynamoLive(shared, settings.live_retention)
     from pixelake.warehouse.live_sqlite import LiveStore
 
-    return LiveStore(place_of(settings, "live", "live", "live.sqlite"), settings.live_retention)
+    return LiveStore(live_file(settings), settings.live_retention)
 
 
-def live_reader(settings: Settings) -> "LiveReader":
-    """The last days, for the dashboard."""
+def live_reader(settings: Settings) -> "Live":
+    """The last days, for the dashboard. Raises `SettingsError` as `live_store` does."""
+    if name := table_of(settings, "live"):
+        shared = table(name, WarehouseError)
+        from pixelake.warehouse.live_dynamodb_reader import DynamoLiveReader
+
+        return DynamoLiveReader(shared, settings.live_retention, look=LIVE_LOOK)
     from pixelake.warehouse.live_sqlite import LiveReader
 
-    return LiveReader(place_of(settings, "live", "live", "live.sqlite"))
+    return LiveReader(live_file(settings))
 
 
 def badge_store(settings: Settings) -> "BadgeStore":
@@ -233,16 +338,25 @@ def publish_badges(settings: Settings) -> Callable[[], None]:
     return publish
 
 
-def seen(settings: Settings) -> "SqliteSeen":
-    """Who owns an event id: ``<data>/seen/``. If that is gone, or older than the lake, as far as the lake knows."""
+def seen(settings: Settings) -> "SqliteSeen | DynamoSeen":
+    """Who owns an event id, or the name of a hit: in the table of the registry, else ``<data>/seen/``.
+
+    If that folder is gone, or older than the lake, as far as the lake knows.
+    """
+    if name := table_of(settings, "registry"):
+        shared = table(name, WarehouseError)
+        from pixelake.warehouse.seen_dynamodb import DynamoSeen
+
+        return DynamoSeen(shared, settings.repeat_window, settings.stream_retention)
     from pixelake.warehouse.owners import latest, owners
     from pixelake.warehouse.seen_sqlite import SqliteSeen
 
     found = SqliteSeen(settings.data / "seen" / "seen.sqlite", settings.repeat_window, settings.stream_retention)
     since, place = SYSTEM.now() - int(settings.repeat_window * SECOND), lake_place(settings)
+    named = not remote_stream(settings)  # else nobody asks by names: the lake knows those hits itself
     if found.is_new:
         lake(settings)  # first: opening it sets aside what a power cut broke
-        found.restore(owners(place, since))
-    elif found.lacks(latest(place, since)):
-        found.complete(owners(place, since))
+        found.restore(owners(place, since, named=named))
+    elif found.lacks(latest(place, since, named=named)):
+        found.complete(owners(place, since, named=named))
     return found

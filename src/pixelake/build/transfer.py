@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pixelake.build.erasing import dialect_of
 from pixelake.build.judging import dialects, rules
-from pixelake.build.places import check_not_gone, lake_place, place_of
+from pixelake.build.places import check_not_gone, erasures_place, lake_place, registry_file
 from pixelake.build.stores import lake, registry, watcher
 from pixelake.settings import Settings
 
@@ -51,7 +51,7 @@ def import_files(
     by = rules(settings)
     with closing(registry(settings)) as shared:
         return imports.run(
-            imports.House(lake(settings, by.own), by, shared, settings.data, gate=_gate(settings, shared)),
+            imports.House(lake(settings, by.own), by, shared, settings.data, gate=gate(settings, shared)),
             names,
             options,
             dialects=dialects(settings),
@@ -61,12 +61,12 @@ def import_files(
         )
 
 
-def _gate(settings: Settings, shared: "SqliteRegistry") -> "Barred":
+def gate(settings: Settings, shared: "SqliteRegistry") -> "Barred":
     """What keeps out whoever was erased."""
     from pixelake.operate import erasures
     from pixelake.operate.barred import Barred
 
-    log, speaks = place_of(settings, "registry", "registry", "registry.sqlite").parent, dialect_of(settings)
+    log, speaks = erasures_place(settings), dialect_of(settings)
     return Barred(
         log,
         lambda: shared.secret(erasures.SECRET),
@@ -84,3 +84,39 @@ def abandon_imports(settings: Settings) -> int:
 
     with closing(registry(settings)) as shared:
         return imports.abandon(shared, settings.data)
+
+
+def check_demo(settings: Settings) -> None:
+    """Refuse a demo in a folder that is not its own. Nothing in it is opened before it is free, and of this version.
+
+    Raises:
+        DataFolderError: it holds hits of somebody's, somebody works in it, or it is of another version.
+        PixelakeError: it cannot be looked into.
+    """
+    from pixelake.operate import demo_alone, folder
+
+    if not folder.is_begun(settings.data):
+        return
+    with folder.occupied(folder.existing(settings.data), folder.ROLES):
+        demo_alone.check(
+            settings.data,
+            registry_file(settings),
+            lambda: registry(settings),
+            lambda: sum(extent.last for extent in watcher(settings).extents()),
+        )
+
+
+def demo_past(settings: Settings) -> int:
+    """Give a demo its past, if it has none yet; returns how many hits that has.
+
+    Raises:
+        PixelakeError: the lake or the registry cannot be used now.
+    """
+    from random import Random
+
+    from pixelake.operate import demo_past as past
+
+    by = rules(settings)
+    with closing(registry(settings)) as shared:
+        random = Random()  # noqa: S311 - visitors, not secrets
+        return past.write(lake(settings, by.own), by, shared, settings.data / "run" / "past", random=random)

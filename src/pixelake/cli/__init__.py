@@ -17,6 +17,7 @@ import click
 from pixelake import build, machine, settings, telemetry
 from pixelake.cli import (
     ask,
+    aws,
     backup,
     erase,
     goals,
@@ -37,7 +38,7 @@ from pixelake.operate import child, folder
 
 __all__ = ["main", "run"]
 
-ROOMS = (roles, ask, query, report, rejects, sites, maintain, backup, transfer, replay, erase, keys, users, goals)
+ROOMS = (roles, ask, query, report, rejects, sites, maintain, backup, transfer, replay, erase, keys, users, goals, aws)
 """Where commands come from: importing them is what adds them."""
 
 

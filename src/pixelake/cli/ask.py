@@ -8,6 +8,7 @@ import msgspec
 from pixelake import build, settings
 from pixelake.cli.base import FORMAT, SqlCommand, print_rows, program, settings_of
 from pixelake.operate import folder
+from pixelake.operate.turns import turn
 
 
 @program.command(cls=SqlCommand)
@@ -18,8 +19,9 @@ def sql(context: click.Context, question: str, form: str) -> None:
     """Read-only SQL over the tables `events`, `rejects`, `visits` and `daily`."""
     chosen = settings_of(context)
     folder.existing(chosen.data)
-    with build.asked_lake(chosen) as lake:
-        print_rows(lake.sql(question), form)
+    with turn(chosen.data), build.asked_lake(chosen) as lake:
+        rows = lake.sql(question)
+    print_rows(rows, form)  # a reader who pages through them keeps nobody waiting
 
 
 @program.command()

@@ -6,8 +6,9 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import click
 
 from pixelake import __version__, settings
 from pixelake.errors import SettingsError
+from pixelake.operate.inert import inert
 from pixelake.settings import Settings
 
 EPILOG: Final = "Every setting is a flag of every command: `pixelake settings` lists them."
@@ -93,8 +95,9 @@ def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
         context.meta.setdefault(FLAGS, {})[option.name.removeprefix("setting_")] = value
 
 
-def _setting_options(shown: tuple[str, ...] = ()) -> list[click.Option]:
-    """A flag for every setting, and for the configuration file; help shows only some."""
+@cache
+def _setting_options(shown: tuple[str, ...] = ()) -> Sequence[click.Option]:
+    """A flag for every setting, and for the configuration file; help shows only some. All commands share them."""
     options = [
         click.Option(
             ["--" + each.name.replace("_", "-"), f"setting_{each.name}"],
@@ -114,11 +117,11 @@ def _setting_options(shown: tuple[str, ...] = ()) -> list[click.Option]:
         expose_value=False,
         callback=_keep,
     )
-    return [config, *options]
+    return config, *options
 
 
-def settings_of(context: click.Context) -> Settings:
-    """The settings of this call: file, environment, flags.
+def settings_of(context: click.Context, instead: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this call: file, environment, flags; or such an environment, without a file, and flags.
 
     Raises:
         Misuse: a flag cannot be.
@@ -130,6 +133,8 @@ def settings_of(context: click.Context) -> Settings:
         settings.load(flags, {}, Path(os.devnull))
     except SettingsError as error:
         raise Misuse(str(error), error.hint) from error
+    if instead is not None:
+        return settings.load(flags, instead, Path(os.devnull))
     return settings.load(flags, config=Path(config) if config else None)
 
 
@@ -170,7 +175,7 @@ def print_rows(rows: Any, form: str) -> None:
 
 
 def say(message: str, hint: str) -> None:
-    """Tell something on stderr, in one line."""
-    line = " ".join(f"pixelake: {message.rstrip('.')}{f' ({hint})' if hint else ''}".split())
+    """Tell something on stderr, in one line. What a terminal might obey stands as an escape: it may quote a row."""
+    line = inert(" ".join(f"pixelake: {message.rstrip('.')}{f' ({hint})' if hint else ''}".split()))
     with contextlib.suppress(OSError):
         click.echo(line, err=True)

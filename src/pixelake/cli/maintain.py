@@ -10,6 +10,7 @@ from pixelake import build
 from pixelake.cli.base import bar, program, settings_of
 from pixelake.errors import PixelakeError
 from pixelake.operate import folder
+from pixelake.operate.turns import turn
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
@@ -84,7 +85,7 @@ def _run(context: click.Context, names: Sequence[str] | None, as_json: bool) -> 
     chosen = settings_of(context)
     build.check(chosen)
     folder.begun(chosen.data)
-    with contextlib.closing(build.registry(chosen)) as registry:
+    with turn(chosen.data), contextlib.closing(build.registry(chosen)) as registry:
         house = build.house(chosen, registry)
         tasks = due(house) if names is None else [BY_HAND[name] for name in names]
         with bar("maintenance") as told:

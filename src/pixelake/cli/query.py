@@ -12,6 +12,7 @@ from pixelake.build import asking
 from pixelake.cli.base import FORMAT, Command, Group, Misuse, print_rows, program, say, settings_of
 from pixelake.errors import Misasked, QueryError
 from pixelake.operate import folder
+from pixelake.operate.turns import turn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -137,7 +138,7 @@ def _ask(context: click.Context, question: "Question", given: Mapping[str, Any])
     folder.existing(chosen.data)
     shared = asking.Look(chosen)
     clocks = asking.wall_clocks(chosen, shared)
-    with build.asked_lake(chosen) as lake, _misuse():
+    with turn(chosen.data), build.asked_lake(chosen) as lake, _misuse():
         questions = asking.questions(lake, clocks, shared)
         ask = _asked(question, given, lake.standing().columns, clocks())
         if given["dialect"]:

@@ -42,6 +42,7 @@ def rejects_show(context: click.Context, hit_id: str, as_json: bool) -> None:
     """One reject: all its faults, and what is kept of the hit."""
     from pixelake.operate import rejects as lookup
     from pixelake.operate import render
+    from pixelake.operate.inert import inert
 
     chosen = settings_of(context)
     folder.existing(chosen.data)
@@ -54,7 +55,7 @@ def rejects_show(context: click.Context, hit_id: str, as_json: bool) -> None:
             click.echo(render.json_of(row))
             continue
         for name, value in row.items():
-            click.echo(f"{name:<12} {render.inert(render.plain(value))}".rstrip())
+            click.echo(f"{name:<12} {inert(render.plain(value))}".rstrip())
 
 
 @rejects.command("replay")

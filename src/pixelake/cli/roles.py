@@ -1,6 +1,7 @@
 """Commands that run something: everything, one role, the demo; and whether it answers, and the tag for it."""
 
 import contextlib
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,6 @@ from pixelake.operate.snippet import KINDS, fault_of_site
 from pixelake.operate.snippet import snippet as tag
 from pixelake.settings import Settings
 
-VISITS_A_SECOND: Final = 6.0
-"""Of the demo's visitors."""
 HEALTH_SECONDS: Final = 3.0
 """An answer that takes longer is none."""
 
@@ -56,23 +55,57 @@ def web(context: click.Context) -> None:
 @program.command()
 @click.pass_context
 def demo(context: click.Context) -> None:
-    """Serve, with a sample page and generated visitors. In a folder of its own unless --data names one."""
-    from pixelake.operate.demo import sample_page, send_visitors
+    """Serve, with a sample page and made-up visitors, now and in the last ten weeks. --data names a folder to keep."""
+    from pixelake.operate.demo import arriving, past, sample_page, send_visitors
+    from pixelake.operate.demo_world import World
 
-    chosen = settings_of(context)
-    apart(lambda: _check(chosen, folder.ROLES))
+    named = "data" in context.meta.get(FLAGS, {})
+    chosen = _settings_of_demo(context)
     with contextlib.ExitStack() as stack:
-        if "data" not in context.meta.get(FLAGS, {}):
+        if not named:
             chosen = replace(chosen, data=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pixelake-"))))
+        apart(lambda: _check_demo(chosen))
 
         def ready(real: Settings) -> None:
             page = stack.enter_context(sample_page(tag(_here(real), "demo.example")))
             _greet(real, folder.ROLES)
             click.echo(f"Sample page: {page}")
-            send_visitors(_here(real), VISITS_A_SECOND, Random())  # noqa: S311 - visitors, not secrets
+            _mark(real)
+            stack.enter_context(past(real))
+            random = Random()  # noqa: S311 - visitors, not secrets
+            send_visitors(_here(real), arriving(World(random), random))
 
         telemetry.log_to_stderr(chosen.log_level)
         supervise.serve(chosen, folder.ROLES, ready)
+
+
+def _settings_of_demo(context: click.Context) -> Settings:
+    """What flags say, and how the environment has it listen: nothing else may lead it to what is somebody's own."""
+    from pixelake.operate import demo_alone
+    from pixelake.operate.demo import in_front
+
+    if name := demo_alone.forbidden(context.meta.get(FLAGS, {})):
+        flag = "--" + name.replace("_", "-")
+        raise Misuse(f"a demo does not take {flag}: it keeps to a folder of its own", "name that folder with --data")
+    chosen = in_front(settings_of(context, demo_alone.heard(os.environ)))
+    if aside := demo_alone.set_aside(os.environ, settings.FILE):
+        say(f"the demo leaves {', '.join(aside)} aside", "what it should have is named by a flag")
+    return chosen
+
+
+def _check_demo(chosen: Settings) -> None:
+    _check(chosen, folder.ROLES)
+    build.check_demo(chosen)
+
+
+def _mark(real: Settings) -> None:
+    """Say in the registry that this folder is a demo's, and to whoever looks on that its past is made up."""
+    from pixelake.operate.demo_world import MARK
+
+    with contextlib.closing(build.registry(real)) as known:
+        if MARK not in known.secrets(MARK):
+            click.echo("The ten weeks before now are made up: in some seconds they are there, with the source `demo`.")
+        known.secret(MARK)
 
 
 def _serve(context: click.Context, roles: tuple[str, ...]) -> None:
@@ -85,6 +118,9 @@ def _serve(context: click.Context, roles: tuple[str, ...]) -> None:
 def _check(chosen: Settings, roles: tuple[str, ...]) -> None:
     """Refuse what these roles could not start with."""
     build.check(chosen)
+    build.check_registry(chosen)
+    if roles != ("web",):
+        build.check_stream(chosen)
     if "consume" in roles:
         build.check_enrichers(chosen)
         build.check_lake(chosen)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pixelake.operate.person import Person
 
 _DATE = len("2026-02-10")
+_FORMATS = ("ndjson", "combined", "nginx", "cloudfront-realtime", "cloudfront-standard")
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg] # generic in newer ones only
@@ -97,10 +98,9 @@ def _person(user: str | None, visitor: str | None) -> "Person | None":
 
 @program.command("import")
 @click.argument("files", nargs=-1)
-@click.option(
-    "--format", "form", type=click.Choice(["ndjson", "combined", "nginx"]), help="What the files are; - is a pipe."
-)
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="What the files are; - is a pipe.")
 @click.option("--log-format", default="", help="Of a log, as in nginx.conf: '$remote_addr ... \"$request\" ...'")
+@click.option("--fields", default="", help="Of a log of CloudFront, those chosen there: timestamp,c-ip,...")
 @click.option("--site", default="", help="Whose pages a log tells of; else the host that its lines tell.")
 @click.option("--all", "everything", is_flag=True, help="Also what is no page's view, as events `request`.")
 @click.option("--abort", is_flag=True, help="Give up imports that were not finished: destroy the keys of their people.")
@@ -112,12 +112,13 @@ def import_(
     files: tuple[str, ...],
     form: str | None,
     log_format: str,
+    fields: str,
     site: str,
     everything: bool,
     abort: bool,
     as_json: bool,
 ) -> None:
-    """Import exports (ndjson) and access logs (combined, nginx), gzipped or not: each line once.
+    """Import exports (ndjson), access logs (combined, nginx) and CloudFront's logs, gzipped or not: each line once.
 
     Beside a running server or without one. What is cut short goes on with the same command.
     """
@@ -133,8 +134,8 @@ def import_(
         click.echo(msgspec.json.encode({"abandoned": count}) if as_json else f"{count:,} imports given up")
         return
     if form is None and not log_format:
-        raise Misuse("what are the files?", "say --format ndjson, combined or nginx, or --log-format")
-    options = Options(form or "nginx", site, everything, log_format)
+        raise Misuse("what are the files?", f"say --format, one of {', '.join(_FORMATS)}, or --log-format")
+    options = Options(form or "nginx", site, everything, log_format, fields)
     try:
         check(options)
     except SettingsError as error:

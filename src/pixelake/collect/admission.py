@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
+from pixelake.address import without_addresses
 from pixelake.clock import Clock
 from pixelake.collect import strict
 from pixelake.collect.client import Clients
 from pixelake.collect.keep import Keeper
 from pixelake.collect.plain import Odd, Plain
 from pixelake.collect.rate import Buckets, Sites, address_key
-from pixelake.hit import Hit
+from pixelake.hit import UNREADABLE, Hit
 from pixelake.settings import Settings
 
 
@@ -112,6 +115,18 @@ class Admission:
             if self._strict:
                 client, head = strict.address(client) or guest.client, _with_headers(head, strict.headers)
         return Hit(clock.now(), guest.peer, client, head, body)
+
+    def kept(self, hit: Hit) -> Hit:
+        """A hit that somebody else took, and whose name and client are told, with what may be kept of it."""
+        head = self.keeper.head(hit.head) if Odd.SECRET in self.odds(hit.head) else hit.head
+        body = self.keeper.body(hit.body) if hit.body else b""
+        peer, client = hit.peer, hit.client
+        if self._strict:
+            peer, client = strict.address(peer), strict.address(client)
+            head = _with_headers(head, strict.headers)
+            if hit.source == UNREADABLE:  # nobody knows what it holds
+                body = without_addresses(body.decode("latin-1")).encode("latin-1")
+        return msgspec.structs.replace(hit, peer=peer, client=client, head=head, body=body)
 
     def _wait(self, now: float, address: str, head: bytes) -> Refused | None:
         """Draw from the rates of an address, if it is known to be one client's, and of its site."""

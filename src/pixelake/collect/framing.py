@@ -16,6 +16,8 @@ from pixelake.collect.proxy import ProxyError, parse_proxy
 
 MAX_PIECES: Final = 20_000
 """Pieces of a body; each costs a call, however small it is."""
+LEAST_PIECE: Final = 512
+"""Bytes of a piece of one that may have more of them."""
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _EXPECT: Final = re.compile(rb" HTTP/1\.1\r\n(?:.*\r\n)?(?i:expect):[ \t]*(?i:100-continue)[ \t]*\r\n", re.DOTALL)
@@ -60,6 +62,10 @@ class Host(Protocol):
         """Read no more for now."""
         ...
 
+    def body_limit(self, head: bytes) -> int | str:
+        """How many bytes the body of a request may have; or why it is refused before one comes."""
+        ...
+
 
 class Framing:
     """The bytes of one connection.
@@ -73,10 +79,10 @@ class Framing:
         "_proxied", "_rest", "_room", "buffer",
     )  # fmt: skip
 
-    def __init__(self, host: Host, max_head: int, max_body: int, room: Room, *, proxied: bool) -> None:
+    def __init__(self, host: Host, max_head: int, room: Room, *, proxied: bool) -> None:
         self._host = host
         self._max_head = max_head
-        self._max_body = max_body
+        self._max_body = 0  # of the request in work
         self._room = room
         self._proxied = proxied  # a PROXY header is still to come
         self._parser = httptools.HttpRequestParser(self)
@@ -188,6 +194,11 @@ class Framing:
         if not chunked and (length is None or len(length[1]) > 18):
             self._host.refuse("bad_length", head)
             return
+        limit = self._host.body_limit(head)
+        if isinstance(limit, str):
+            self._host.refuse(limit, head)
+            return
+        self._max_body = limit
         self._rest = -1 if chunked or length is None else int(length[1])
         if self._rest > self._max_body:
             self._host.refuse("body_too_large", head)
@@ -211,7 +222,7 @@ class Framing:
                 self._host.refuse("bad_request", self._head)
                 return
         body = self._body or b""
-        if len(body) > self._max_body or self._pieces > MAX_PIECES:
+        if len(body) > self._max_body or self._pieces > max(MAX_PIECES, self._max_body // LEAST_PIECE):
             self._host.refuse("body_too_large", self._head)
         elif self._complete:
             self._end_body()

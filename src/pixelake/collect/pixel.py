@@ -52,6 +52,15 @@ REFUSALS: Final = {
         "the connection does not begin with a PROXY header",
         "have the balancer in front send one, or set `proxy_protocol` to off",
     ),
+    "firehose_request": Refusal(
+        "400 Bad Request",
+        0,
+        "this is no delivery of Firehose",
+        "let a stream of Firehose with an HTTP endpoint send it, plain or in GZIP",
+    ),
+    "firehose_key": Refusal(
+        "401 Unauthorized", 0, "the access key is another one", "give the stream of Firehose the key of `firehose_key`"
+    ),
     "no_route": Refusal("404 Not Found", 0, "nothing lives at this path", "compare the tag with `pixelake snippet`"),
     "method": Refusal("405 Method Not Allowed", 0, "the path has other methods", "`Allow` names them"),
     "timeout": Refusal(
@@ -121,6 +130,7 @@ REFUSALS: Final = {
 }
 """Reason, as in ``X-Pixelake`` and in the counter -> what it is. `as_markdown` makes the page in the docs of it."""
 
+_FINE: Final = Refusal("200 OK", 0, "", "")
 _COMMON: Final = (
     b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
 )
@@ -226,6 +236,18 @@ class Answers:
             b"HTTP/1.1 " + status.encode() + b"\r\n" + self._date + _COMMON + extra
             + b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % len(body)
             + connection + b"\r\n" + (b"" if method == "HEAD" else body)
+        )  # fmt: skip
+
+    def json(self, reason: str, body: bytes, connection: bytes) -> bytes:
+        """200, or the status of a refusal, with JSON."""
+        refusal = REFUSALS.get(reason, _FINE)
+        extra = b"X-Pixelake: %b\r\n" % reason.encode() if reason else b""
+        if refusal.retry_after:
+            extra += b"Retry-After: %d\r\n" % refusal.retry_after
+        return (
+            b"HTTP/1.1 " + refusal.status.encode() + b"\r\n" + self._date + _COMMON + extra
+            + b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+            + connection + b"\r\n" + body
         )  # fmt: skip
 
     def refusal(

@@ -8,62 +8,20 @@ would otherwise see a reset instead of the answer.
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Final, NamedTuple, cast
 
-from pixelake.collect.framing import Framing, Room
+from pixelake.collect.firehose import Told, is_delivery, request_of, told
+from pixelake.collect.framing import Framing
+from pixelake.collect.office import Office
 from pixelake.collect.pixel import CLOSE, KEEP, STAY, cors
 from pixelake.collect.plain import END
-from pixelake.collect.turn import BUSY, Desk, Turn
+from pixelake.collect.turn import BUSY, Turn
 from pixelake.dialects.base import Answer, Route
 
 DRAIN_SECONDS: Final = 3.0
 """How long a refused client may go on sending before the connection is closed."""
 _ABSOLUTE: Final = re.compile(rb"^[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of a process and its connections: bytes, seconds, connections."""
-
-    max_head: int
-    max_body: int
-    header_timeout: float
-    idle_timeout: float
-    max_connections: int
-
-
-@dataclass(slots=True)
-class Office:
-    """What all connections of a process share.
-
-    Attributes:
-        desk: takes the hits.
-        routes: path -> where hits are taken in.
-        ready: tells why the process cannot take hits now, or ``""``.
-        badge: target -> the badge it asks for, if its site has one.
-        room: for bodies that are being received.
-        proxied: each connection begins with a PROXY header.
-        tick: counts seconds; connections note it, so that a sweep finds those that are too slow.
-        stopping: each connection ends with its next answer.
-    """
-
-    desk: Desk
-    routes: Mapping[bytes, Route]
-    limits: Limits
-    ready: Callable[[], str]
-    badge: Callable[[bytes], bytes | None]
-    room: Room
-    proxied: bool = False
-    connections: "set[Connection]" = field(default_factory=set)
-    tick: int = 0
-    stopping: bool = False
-
-    def stop(self) -> None:
-        """From now on each connection ends with its next answer."""
-        self.stopping = True
-        self.desk.stop()
 
 
 class Request(NamedTuple):
@@ -216,9 +174,7 @@ class Connection(asyncio.Protocol):
         framing = self._framing
         if framing is None:
             office = self._office
-            framing = self._framing = Framing(
-                self, office.limits.max_head, office.limits.max_body, office.room, proxied=office.proxied
-            )
+            framing = self._framing = Framing(self, office.limits.max_head, office.room, proxied=office.proxied)
         waits = self._waits
         if waits:
             self.more = True  # to be looked at behind the answer
@@ -263,6 +219,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.pause_reading()
 
+    def body_limit(self, head: bytes) -> int | str:
+        """How many bytes the body of a request may have; or why it is refused before one comes."""
+        deliveries = self._office.deliveries
+        return deliveries.room(head) if deliveries and is_delivery(head) else self._office.limits.max_body
+
     def refuse(self, reason: str, head: bytes = b"") -> None:
         """What came is no request, or too much."""
         self._request = Request("HEAD" if head.startswith(b"HEAD ") else "GET", head=head)
@@ -281,6 +242,11 @@ class Connection(asyncio.Protocol):
         keep = CLOSE if not keep_alive or self._office.stopping else STAY if version == b"HTTP/1.1" else KEEP
         path, route = _route(self._office.routes, target)
         method = raw_method.decode()
+        if self._office.deliveries is not None and is_delivery(head):
+            self._request = Request(method, Answer.EMPTY, keep, head)
+            self.turn = Turn()  # one of its own: it is in work
+            self._office.deliveries.begin(head, body).add_done_callback(self._delivered)
+            return
         if route is None or raw_method not in route.methods:
             self._request = Request(method, Answer.EMPTY, keep, head)
             self._no_hit(path, route)
@@ -289,6 +255,14 @@ class Connection(asyncio.Protocol):
         self._desk.add(self, head, body)
 
     # --- answers
+
+    def _delivered(self, task: "asyncio.Task[Told]") -> None:
+        """What became of a delivery of Firehose."""
+        if task.cancelled() or self._transport is None:
+            return
+        keep = CLOSE if self._office.stopping else self._request.keep
+        reason, body = task.result()
+        self._send(self._desk.answers.json(reason, body, keep), reason, keep)
 
     def close_after(self) -> None:
         """The request in work is the last one of this connection."""
@@ -371,7 +345,10 @@ class Connection(asyncio.Protocol):
             return
         method, _, _, head = self._request
         extra = b"" if image else cors(head)
-        answer = self._desk.answers.refusal(reason, CLOSE, image=image, method=method, extra=extra)
+        if self._office.deliveries is not None and is_delivery(head):
+            answer = self._desk.answers.json(reason, told(reason, request_of(head)).body, CLOSE)
+        else:
+            answer = self._desk.answers.refusal(reason, CLOSE, image=image, method=method, extra=extra)
         self._desk.counts[answer[9:12], reason] += 1
         transport.write(answer)
         if transport.can_write_eof():

@@ -16,11 +16,14 @@ from pixelake.clock import SYSTEM, Clock
 from pixelake.collect.admission import Admission
 from pixelake.collect.badge import badge
 from pixelake.collect.board import Board
+from pixelake.collect.firehose import MOST, Deliveries
 from pixelake.collect.framing import Room
-from pixelake.collect.protocol import Connection, Limits, Office
+from pixelake.collect.logs.records import Records
+from pixelake.collect.office import Limits, Office
+from pixelake.collect.protocol import Connection
 from pixelake.collect.tls import Reloading
 from pixelake.collect.turn import PACE, Desk
-from pixelake.dialects.base import Answer, Dialect, Route
+from pixelake.dialects.base import Dialect, routes
 from pixelake.errors import SettingsError
 from pixelake.registry.base import UNDECLARED_PROXY, Registry
 from pixelake.settings import Settings, workers
@@ -37,8 +40,6 @@ SWITCH_SECONDS: Final = 0.001
 Python's own 5 ms a busy loop would hold up every commit by 15."""
 SLOWEST_PACE: Final = 4
 """Workers that share a disk share its commits: two at half the pace cost no more than one. No slower than that many."""
-ROOT: Final = Route(b"/", frozenset({b"GET", b"HEAD"}), Answer.IMAGE)
-"""``/`` is a pixel too, with a query."""
 
 _LOG = structlog.get_logger("collect")
 
@@ -50,6 +51,7 @@ def run(
     dialects: Sequence[Dialect],
     registry: Callable[[], Registry],
     *,
+    records: Callable[[], Records] | None = None,
     clock: Clock = SYSTEM,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -58,12 +60,15 @@ def run(
     `listener` is bound and listening, or about to; other processes may accept
     on it as well. `writer` is called inside the event loop, `registry` in a
     thread beside it, `ready` once connections are accepted. With TLS, SIGHUP reads the certificate again.
+    `records` makes what reads deliveries of Firehose, if there is a key for them.
 
     Raises:
         SettingsError: the certificate cannot be used.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    uvloop.run(_serve(settings, listener, writer, dialects, Board(registry, clock), clock=clock, ready=ready))
+    uvloop.run(
+        _serve(settings, listener, writer, dialects, Board(registry, clock), records=records, clock=clock, ready=ready)
+    )
 
 
 async def _serve(
@@ -73,6 +78,7 @@ async def _serve(
     dialects: Sequence[Dialect],
     board: Board,
     *,
+    records: Callable[[], Records] | None,
     clock: Clock,
     ready: Callable[[], None],
 ) -> None:
@@ -81,7 +87,9 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     native = dialects[0]
-    office = open_office(settings, writer(), dialects, clock, lambda target: badge(target, native, board.badges))
+    office = open_office(
+        settings, writer(), dialects, clock, lambda target: badge(target, native, board.badges), records=records
+    )
     secure = _secure(settings)
     server = await loop.create_server(
         lambda: Connection(office),
@@ -96,6 +104,8 @@ async def _serve(
     await stop.wait()
     pulse.cancel()
     await _drain(office, server, settings.shutdown_timeout)
+    if office.deliveries:
+        await office.deliveries.close()
     await office.desk.close()
     _report(office)
 
@@ -123,13 +133,19 @@ def open_office(
     dialects: Iterable[Dialect],
     clock: Clock = SYSTEM,
     shown: Callable[[bytes], bytes | None] = lambda _: None,
+    *,
+    records: Callable[[], Records] | None = None,
 ) -> Office:
     """What the connections of a process share, from its settings. To be called inside the event loop."""
-    routes = {ROOT.path: ROOT} | {route.path: route for dialect in dialects for route in dialect.routes}
+    found = routes(dialects)
+    admission = Admission(settings)
+    deliveries = None
+    if settings.firehose_key and records:
+        deliveries = Deliveries(settings.firehose_key, writer, records(), admission, clock)
     desk = Desk(
         writer,
-        Admission(settings),
-        routes,
+        admission,
+        found,
         max_head=settings.max_head,
         deadline=settings.answer_deadline,
         max_waiting=settings.max_waiting,
@@ -140,7 +156,7 @@ def open_office(
     )
     return Office(
         desk=desk,
-        routes=routes,
+        routes=found,
         limits=Limits(
             settings.max_head,
             settings.max_body,
@@ -150,7 +166,8 @@ def open_office(
         ),
         ready=desk.ready,
         badge=shown,
-        room=Room(settings.max_waiting_bytes),
+        room=Room(settings.max_waiting_bytes + (MOST if deliveries else 0)),
+        deliveries=deliveries,
         proxied=settings.proxy_protocol == "on",
     )
 

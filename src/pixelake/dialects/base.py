@@ -4,7 +4,7 @@ Pure: a dialect sees a request's path or a `Hit`, and nothing else. One file
 each, beside this one; `pixelake.build` lists them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol
@@ -41,6 +41,10 @@ class Route:
     path: bytes
     methods: frozenset[bytes]
     answer: Answer
+
+
+ROOT: Final = Route(b"/", frozenset({b"GET", b"HEAD"}), Answer.IMAGE)
+"""``/`` is a pixel too, with a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +89,8 @@ class Dialect(Protocol):
         objects are ``null`` then, but for numbers: nobody can tell what they hold.
         """
         ...
+
+
+def routes(dialects: Iterable[Dialect]) -> Mapping[bytes, Route]:
+    """Path -> where hits are taken in; `ROOT` among them."""
+    return {ROOT.path: ROOT} | {route.path: route for dialect in dialects for route in dialect.routes}

@@ -1,10 +1,11 @@
-"""Rows that an import must not bring: of people who were erased after these rows had been received.
+"""Rows that must not come, by an import or out of a queue: of people who were erased after they had been received.
 
 The log of erasures tells whose they are (`pixelake.operate.erasures`). What
 somebody sent after the erasure is not meant, and comes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,8 @@ import pyarrow.compute as pc
 from pixelake.hit import Hit
 from pixelake.operate import erasures
 from pixelake.operate.erase_lake import rejected
-from pixelake.warehouse.delta_log import REJECTS_FOLDER
+from pixelake.warehouse.base import WITHHELD, Outcome
+from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER
 from pixelake.warehouse.place import Place
 
 Elements = Callable[[Hit], Sequence[Mapping[str, Sequence[str]]]]
@@ -58,6 +60,15 @@ class Barred:
         stays = _pc.invert(_pc.is_in(pa.array(range(rows.num_rows), at.type), value_set=gone))
         return rows.filter(stays), rows.take(gone)
 
+    def bar(self, outcome: Outcome) -> Outcome:
+        """The outcome, with the rows withheld that may not come. Raises as `split` does."""
+        events, unseen = self.split(EVENTS_FOLDER, outcome.events)
+        rejects, unread = self.split(REJECTS_FOLDER, outcome.rejects)
+        if not unseen.num_rows and not unread.num_rows:
+            return outcome
+        gone = [rows.select(WITHHELD.names).cast(WITHHELD) for rows in (unseen, unread)]
+        return replace(outcome, events=events, rejects=rejects, withheld=pa.concat_tables([outcome.withheld, *gone]))
+
     def _of(self, table: str, rows: pa.Table, entries: Sequence[erasures.Entry]) -> Any:
         """For each row whether it is of somebody who was erased."""
         who = erasures.Erased(entries, self._key())
@@ -70,3 +81,7 @@ class Anybody:
     def split(self, _: str, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
         """All may come."""
         return rows, rows.slice(0, 0)
+
+    def bar(self, outcome: Outcome) -> Outcome:
+        """Nothing is withheld."""
+        return outcome

@@ -26,7 +26,7 @@ BESIDE: Final = (10, 600)
 """The same of a command that runs beside a server."""
 ARENAS: Final = "2"
 """Heaps of the C library. It would make eight for each core, and keep in each what was needed there once."""
-GIVES_WAY: Final = {"consume": (5, 300), "web": (10, 600), "maintain": (5, 400), "report": (5, 500)}
+GIVES_WAY: Final = {"consume": (5, 300), "web": (10, 600), "maintain": (5, 400), "past": (5, 500), "report": (5, 500)}
 """Role -> how much nicer it is than a collector, and how much sooner it is killed when the memory is out: nobody waits
 for them, and what they do is repeated; a collector's hits come once. A consumer starts maintenance and reports,
 and passes its own on."""

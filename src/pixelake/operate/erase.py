@@ -5,7 +5,8 @@ repeating it:
 
 1. the log says that it begins (`pixelake.operate.erasures`), without saying who,
 2. the collectors close what they have open, and all up to there is settled,
-3. the live store takes the person's events off its counts, the lake lets them go, and roll-ups of their days go,
+3. whoever settles hits of a queue or of others' streams has to look into the log again,
+   the live store takes the person's events off its counts, the lake lets them go, and roll-ups of their days go,
 4. rejects; plain files; counts and lists that name the person,
 5. hits in the stream: those of the events, and all that hold the id,
 6. files that held them and are no part of the lake any more,
@@ -42,7 +43,7 @@ from pixelake.warehouse import durable, files_leave, vacuum
 from pixelake.warehouse.badges_sqlite import BadgeStore
 from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.lake import Lake
-from pixelake.warehouse.live_sqlite import LiveStore
+from pixelake.warehouse.live_base import Store
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup.build import Builder
 
@@ -64,23 +65,27 @@ class Means:
 
     Attributes:
         parts: where everything is.
+        log: the folder of the log of erasures.
         registry: open.
         lake: opens it for writing; only called if there is one.
-        live: likewise.
+        live: likewise; None if there is none.
         badges: likewise.
         dialect: of a hit, by its target.
         backup_place: the place of backups of that name.
         sweep: removes what queries that were killed have left.
+        beyond: where hits may lie that nobody can take out of it, and until when; in words.
     """
 
     parts: Parts
+    log: Place
     registry: SqliteRegistry
     lake: Callable[[], Lake]
-    live: Callable[[], LiveStore]
+    live: Callable[[], Store | None]
     badges: Callable[[], BadgeStore]
     dialect: Callable[[bytes], Dialect]
     backup_place: Callable[[str], Place]
     sweep: Callable[[], None]
+    beyond: Sequence[str] = ()
 
 
 def erase(means: Means, person: Person, told: Told, clock: Clock = SYSTEM) -> Proof:
@@ -91,7 +96,7 @@ def erase(means: Means, person: Person, told: Told, clock: Clock = SYSTEM) -> Pr
         LakeUnavailable: the lake cannot be read or written, or others do something to it for too long.
         PixelakeError: another part cannot be read or written.
     """
-    began, log = clock.monotonic(), means.parts.registry.parent
+    began, log = clock.monotonic(), means.log
     key = means.registry.secret(erasures.SECRET)
     entry = erasures.entry_of(person, secrets.token_hex(8), clock.now(), key)
     with erasures.reported(log):
@@ -152,7 +157,7 @@ def again(means: Means, entries: Sequence[erasures.Entry], told: Told, clock: Cl
         key = means.registry.secret(erasures.SECRET)
         who = erasures.Erased(finished, key)
         _Work(means, who, dict(who.places), told, clock=clock).run()
-        log = means.parts.registry.parent
+        log = means.log
         with erasures.reported(log):
             known = {each.id for each in erasures.read(log) if each.state == "done"}
             for entry in finished:
@@ -259,10 +264,12 @@ class _Work:
         return list(found.to_pylist())
 
     def _from_lake(self, lake: Lake) -> None:
+        if self._began is not None:
+            lake.begin_erasing()  # whoever settles hits now, and has not seen our line of the log, sees it
         found = erase_lake.find(lake, self._who, lambda done, all_: self._told("files of events", done, all_))
         erase_lake.merge(self.places, found.places)
         self._found(self.places)  # noted before anything goes: else nobody could tell which hits were theirs
-        live = self._means.live() if self._means.parts.live.exists() else None
+        live = self._means.live()
         try:
             removed, self._replaced = erase_lake.events(lake, live, self._who, found.clean)
         finally:
@@ -276,8 +283,8 @@ class _Work:
 
     def _from_live(self) -> None:
         parts, hidden = self._means.parts, 0
-        if parts.live.exists():
-            with closing(self._means.live()) as live:
+        if live := self._means.live():
+            with closing(live):
                 hidden += live.hide(self._is_meant) if self._who.in_text else 0
                 live.scrub()
         if parts.badges.exists() and self._who.in_text:
@@ -316,8 +323,7 @@ class _Work:
 
     def _from_registry(self) -> None:
         removed = self._means.registry.forget(self._is_meant) if self._who.in_text else 0
-        size = self._means.parts.registry.stat().st_size
-        self._did("registry", Searched(1, 0, size, removed), "other texts")
+        self._did("registry", Searched(1, 0, self._means.registry.size(), removed), "other texts")
 
 
 def _is_there(lake: Place) -> bool:
@@ -334,7 +340,7 @@ def _scanned(means: Means, person: Person, told: Told) -> Scanned:
         return scan(places, person, lambda done, all_: told("files looked through", done, all_))
 
 
-def _kept(means: Means, backups: Mapping[str, Sequence[str]], entry: erasures.Entry, log: Path, key: str) -> list[str]:
+def _kept(means: Means, backups: Mapping[str, Sequence[str]], entry: erasures.Entry, log: Place, key: str) -> list[str]:
     """Tell the places of backups what was erased, and say which backups there are."""
     found = []
     for name, stamps in backups.items():
@@ -369,4 +375,4 @@ def _remains(means: Means, scanned: Scanned) -> list[str]:
         found.append(
             f"older versions of objects in {means.parts.lake}, if its bucket keeps any: until its rules end them"
         )
-    return found
+    return [*found, *means.beyond]

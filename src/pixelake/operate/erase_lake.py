@@ -19,7 +19,7 @@ from pixelake.warehouse.base import EVENTS, REJECTS
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, UNREADABLE, DataFile, DeltaLog
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.leave import SMALL
-from pixelake.warehouse.live_sqlite import NEEDED, LiveStore
+from pixelake.warehouse.live_base import NEEDED, Store
 
 LOOK_ROWS: Final = 4_096
 """Rejects that are looked at at once; each may be large."""
@@ -88,7 +88,7 @@ def merge(places: dict[tuple[Partition, Position], frozenset[int]], more: Places
         places[at] = places.get(at, frozenset()) | elements
 
 
-def events(lake: Lake, live: LiveStore | None, who: Who, clean: Collection[str]) -> tuple[int, set[str]]:
+def events(lake: Lake, live: Store | None, who: Who, clean: Collection[str]) -> tuple[int, set[str]]:
     """Take their events out of the lake, and before that off the live store's counts.
 
     Args:

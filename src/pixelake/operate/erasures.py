@@ -1,7 +1,8 @@
 """The log of erasures: who was erased, without saying who, so that a restore of an older backup can do it again.
 
-``registry/erasures.jsonl``, and ``erasures.jsonl`` beside each known backup: a
-line when an erasure begins, and one when it is done, with the same `id`. Of the
+``registry/erasures.jsonl``, or ``_erasures/`` in the lake if the registry is no
+file, and ``erasures.jsonl`` beside each known backup, in a bucket ``erasures/``:
+a line when an erasure begins, and one when it is done, with the same `id`. Of the
 person there is a keyed hash (HMAC-SHA256 under a secret of the installation)
 and the length; and the places of what was erased, which tell nothing.
 
@@ -10,16 +11,14 @@ Whoever can read a backup can read the person in it anyway.
 """
 
 import hmac
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial, reduce
-from io import BytesIO
+from operator import attrgetter
 from pathlib import Path
-from shutil import copyfileobj
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import unquote_plus
 
@@ -28,15 +27,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixelake.clock import SECOND
-from pixelake.disk import sync
 from pixelake.errors import BackupError, RegistryUnavailable
+from pixelake.operate import erase_log
 from pixelake.operate.erase_hits import WHOLE, Places
 from pixelake.operate.notices import Notice
 from pixelake.operate.person import IDS, LEAST, Person, text_columns
 from pixelake.stream.base import Partition, Position
 from pixelake.warehouse.place import Place
 
-FILE: Final = "erasures.jsonl"
+FILE: Final = erase_log.FILE
 SECRET: Final = "erasures"  # noqa: S105 - its name
 """The name of the secret in the registry."""
 CANDIDATES: Final = 4_096
@@ -90,29 +89,12 @@ def digest(name: str, key: str) -> str:
 
 
 def append(where: Place, entry: Entry) -> None:
-    """Add a line to the log in a folder or in a place of backups, durably.
+    """Add a line to the log in a folder or in a place of backups, durably, however many do at once.
 
     Raises:
         OSError: it is not known to be there.
     """
-    line = msgspec.json.encode(entry) + b"\n"
-    if not isinstance(where, Path):
-        try:
-            before = (where / FILE).read_bytes()
-        except FileNotFoundError:
-            before = b""
-        whole = BytesIO(before + line)
-        (where / FILE).write(lambda file: copyfileobj(whole, file))
-        return
-    handle = os.open(where / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        end = os.fstat(handle).st_size
-        torn = end and os.pread(handle, 1, end - 1) != b"\n"  # by a power cut
-        os.write(handle, b"\n" * bool(torn) + line)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    sync(where)
+    erase_log.add(where, entry.id, msgspec.json.encode(entry))
 
 
 def read(where: Place) -> list[Entry]:
@@ -126,19 +108,18 @@ def read(where: Place) -> list[Entry]:
 
 def _read(where: Place, kind: type[E]) -> list[E]:
     try:
-        data = (where / FILE).read_bytes()
-    except FileNotFoundError:
-        return []
+        data = erase_log.lines(where)
     except OSError as error:
-        raise BackupError(f"cannot read {where / FILE}: {error.strerror or error}", "look at the disk") from error
+        hint = "look at the disk" if isinstance(where, Path) else where.hint
+        raise BackupError(f"cannot read {where / FILE}: {error.strerror or error}", hint) from error
     found: dict[str, E] = {}
-    for line in data.splitlines():
+    for line in data:
         try:
             entry = msgspec.json.decode(line, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
         found[entry.id] = entry
-    return list(found.values())
+    return list(found.values()) if isinstance(where, Path) else sorted(found.values(), key=attrgetter("at", "id"))
 
 
 def with_key(entry: Entry, key: str) -> Entry:
@@ -152,13 +133,14 @@ def without_key(entry: Entry, key: str) -> Entry:
 
 
 @contextmanager
-def reported(log: Path) -> Iterator[None]:
-    """Turn what the disk says of the log into `RegistryUnavailable`."""
+def reported(log: Place) -> Iterator[None]:
+    """Turn what the disk or the store says of the log into `RegistryUnavailable`."""
     try:
         yield
     except OSError as error:
         said = error.strerror or error
-        raise RegistryUnavailable(f"cannot write {log / FILE}: {said}", "look at the disk") from error
+        hint = "look at the disk" if isinstance(log, Path) else log.hint
+        raise RegistryUnavailable(f"cannot write {log / FILE}: {said}", hint) from error
 
 
 def unfinished(where: Place) -> list[Begun]:
@@ -172,7 +154,7 @@ def unfinished(where: Place) -> list[Begun]:
     return [each for each in entries if each.state == "begun" and done.get((each.kind, each.hash), 0) < each.at]
 
 
-def notices(log: Path) -> Sequence[Notice]:
+def notices(log: Place) -> Sequence[Notice]:
     """What `status` tells of erasures that were begun and not finished."""
     try:
         found = unfinished(log)

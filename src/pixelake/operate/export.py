@@ -38,7 +38,7 @@ Told = Callable[[int, int], None]
 """Hears how many rows are written, and how many the table has."""
 Fill = Callable[[Iterator[pa.Table], pa.Schema, BinaryIO], int]
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a text begins that a spreadsheet would run."""
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="string").encode
 

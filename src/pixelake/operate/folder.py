@@ -6,6 +6,7 @@
       version        one line: the version of everything below
       lock           held (flock) by `serve`
       lock-<role>    held by `serve` too, or by the command that runs that role alone
+      lock-turn      held by what takes much memory, one after the other (`pixelake.operate.turns`)
       run/           where the running processes count; worth nothing once they have ended
       spill/         what queries put out of their memory while they run, and what is on its way to a bucket; worth
                      nothing afterwards
@@ -45,12 +46,13 @@ PATIENCE: Final = 1.5
 _POLL: Final = 0.05
 UNFINISHED: Final = ".restoring"
 """What a restore makes, until all is there and checked."""
+TURN: Final = "lock-turn"
 _VERSION_FILE: Final = "version"
 _NEW_VERSION: Final = "version.new"
 _DIGITS: Final = 9
 """Of a version at most."""
 _NOBODYS: Final = frozenset(
-    {_NEW_VERSION, "lock", *(f"lock-{role}" for role in ROLES), "lists", "lost+found", "schemas"}
+    {_NEW_VERSION, "lock", TURN, *(f"lock-{role}" for role in ROLES), "lists", "lost+found", "schemas"}
 )
 """Names that a folder may hold although nobody has written to it yet: a start that was cut short, a fresh disk."""
 

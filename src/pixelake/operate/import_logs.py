@@ -1,10 +1,13 @@
 """An access log becomes events, rejects and lines that are left out: each line once, wherever it is cut short.
 
 The log is a partition named after its content, a line's number its position; so
-the lake's own positions tell how far it is. People of a log have salts of their
-own, until its end is reached: nobody can link them with those who are counted
-meanwhile, nor with themselves in another file. Event ids are compared within the
-file alone.
+the lake's own positions tell how far it is. Where a log names its requests, hits
+have these names, and one that the lake has, of another file or of a line before,
+is withheld.
+
+People of a log have salts of their own, until its end is reached: nobody can
+link them with those who are counted meanwhile, nor with themselves in another
+file. Event ids are compared within the file alone.
 """
 
 import shutil
@@ -18,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixelake.clock import SECOND, SYSTEM, Clock
-from pixelake.collect.logs.access import LONGEST, Line, Read
-from pixelake.collect.logs.visits import SOURCE, Wanted, hit_of
+from pixelake.collect.logs.line import LONGEST, SOURCE, Format, Line, Read
+from pixelake.collect.logs.visits import Wanted, hit_of
 from pixelake.dialects.base import Fault
 from pixelake.disk import Flock
 from pixelake.errors import SourceError
@@ -37,7 +40,6 @@ from pixelake.transform.retry import Retry
 from pixelake.transform.rules import Rules
 from pixelake.transform.tables import HOUR, hour_texts, table
 from pixelake.warehouse.base import REJECTS, WITHHELD, Outcome
-from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.seen_sqlite import SqliteSeen
 
@@ -62,10 +64,10 @@ _FOREVER: Final = 3_155_760_000.0
 """A hundred years, in seconds."""
 
 
-def reject_row(sent: Sent, why: str, partition: str, at: int, rules: Rules) -> tuple[Any, ...]:
+def reject_row(sent: Sent, why: str, partition: str, at: int, rules: Rules, *, source: str = SOURCE) -> tuple[Any, ...]:
     """A row of `REJECTS` of a line that cannot be read; `at` is a time near its own (µs UTC)."""
     fault = Fault("line_unreadable", "", why)
-    raw = line_json(sent.data, at, SOURCE, rules)
+    raw = line_json(sent.data, at, source, rules)
     name = f"{partition}-{sent.number}"
     where = (partition, sent.number, *hour_texts(at // HOUR))
     return name, at, "decode", fault.reason, faults_json([fault]), raw, None, *where
@@ -79,9 +81,10 @@ def rejects_of(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
 
 @dataclass(slots=True)
 class _Chunk:
-    """Lines of one commit."""
+    """Lines of one commit; none of them can be of a time behind `until`."""
 
     first: int
+    until: int
     last: int = 0
     hits: list[Hit] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -89,6 +92,7 @@ class _Chunk:
     rejects: list[tuple[Any, ...]] = field(default_factory=list)
     days: set[int] = field(default_factory=set)
     size: int = 0
+    is_named: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -100,6 +104,10 @@ class Gate(Protocol):
 
     def split(self, table: str, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
         """Both."""
+        ...
+
+    def bar(self, outcome: Outcome) -> Outcome:
+        """The outcome, with the rows withheld that may not come."""
         ...
 
 
@@ -128,14 +136,18 @@ class LogImport:
 
     Args:
         house: where to.
-        read: reads a line.
+        form: how lines are read.
         wanted: which lines count.
     """
 
-    def __init__(self, house: House, read: Read, wanted: Wanted) -> None:
+    def __init__(self, house: House, form: Format, wanted: Wanted) -> None:
         self._lake, self._rules, self._registry = house.lake, house.rules, house.registry
         self._folder, self._clock, self._gate = house.folder / FOLDER, house.clock, house.gate
-        self._read, self._wanted = read, wanted
+        self._form, self._wanted = form, wanted
+
+    def _reader(self) -> Read:
+        """What reads a file from its start."""
+        return self._form.begin() if self._form.begin else self._form.read
 
     def run(self, source: Source, told: Told) -> Imported:
         """Import what is not there yet. To be repeated if it is cut short.
@@ -178,30 +190,24 @@ class LogImport:
         Raises:
             SourceError: none of its first lines can be read, or it does not tell the site.
         """
-        looked = 0
+        looked, reader, until = 0, self._reader(), self._clock.now() + DAY
         for sent in source.read(LONGEST):
-            read = self._read(sent.data)
-            if isinstance(read, Line) and not self._fault(read):
+            read = reader(sent.data)
+            if isinstance(read, Line) and not _fault(read, until):
                 if not (self._wanted.site or read.host):
                     raise SourceError(
                         f"the lines of {source.name} do not tell their site", "name it: --site shop.example"
                     )
                 return read.at
-            looked += bool(sent.data.strip())
+            looked += bool(read and sent.data.strip())
             if looked >= SAMPLE:
                 break
         if looked:
             raise SourceError(
                 f"{source.name} is no log of that format: none of its first {looked:,} lines can be read",
-                "name another --format, or the server's own with --log-format",
+                "name another --format, or the server's own with --log-format, or a CDN's fields with --fields",
             )
         return self._clock.now()
-
-    def _fault(self, line: Line) -> str:
-        """Why a line cannot be where it says, in time."""
-        if line.at < FIRST_TIME:
-            return "its time is before 1990"
-        return "its time is in the future" if line.at > self._clock.now() + DAY else ""
 
     def _import(self, source: Source, found: Imported, near: int, place: Path, told: Told) -> None:
         partition = PARTITION + source.id
@@ -212,33 +218,50 @@ class LogImport:
             told(found.before, found.lines)
             for chunk in self._chunks(source, partition, found.before + 1, near):
                 outcome = self._outcome(chunk, partition, judge)
-                self._lake.write(outcome, coarse=True)
-                found.add(outcome)
+                if chunk.is_named:
+                    written = self._lake.write_new(outcome, coarse=True)
+                    found.add(written, known=written.withheld.num_rows - outcome.withheld.num_rows)
+                else:
+                    self._lake.write(outcome, coarse=True)
+                    found.add(outcome)
                 told(chunk.last, found.lines)
         finally:
             seen.close()
 
     def _chunks(self, source: Source, partition: str, start: int, near: int) -> Iterator[_Chunk]:
-        chunk = _Chunk(start)
-        for sent in source.read(LONGEST, start):
-            near = self._take(chunk, sent, partition, near)
+        reader = self._reader()
+        chunk = _Chunk(start, self._clock.now() + DAY)
+        for sent in self._lines(source, start, reader):
+            near = self._take(chunk, sent, reader, partition, near)
             if chunk.is_full:
                 yield chunk
-                chunk = _Chunk(sent.number + 1)
+                chunk = _Chunk(sent.number + 1, self._clock.now() + DAY)
         if chunk.last:
             yield chunk
 
-    def _take(self, chunk: _Chunk, sent: Sent, partition: str, near: int) -> int:
+    def _lines(self, source: Source, start: int, read: Read) -> Iterator[Sent]:
+        """The lines from that number on; those before them that say how to read have been read."""
+        if self._form.begin is None:
+            yield from source.read(LONGEST, start)
+            return
+        for sent in source.read(LONGEST):
+            if sent.number >= start:
+                yield sent
+            elif sent.data.startswith(b"#"):
+                read(sent.data)
+
+    def _take(self, chunk: _Chunk, sent: Sent, reader: Read, partition: str, near: int) -> int:
         """Sort a line into a chunk; returns its time, or the one `near`."""
         chunk.last = sent.number
         chunk.size += len(sent.data)
-        read = self._read(sent.data) if not sent.is_cut else f"it is longer than {LONGEST} bytes"
+        read = reader(sent.data) if not sent.is_cut else f"it is longer than {LONGEST} bytes"
         if isinstance(read, Line):
-            read = self._fault(read) or read
+            read = _fault(read, chunk.until) or read
         if isinstance(read, Line):
             near = read.at
-            hit = hit_of(read, f"{partition}-{sent.number}", self._wanted)
+            hit = hit_of(read, read.name or f"{partition}-{sent.number}", self._wanted)
             if isinstance(hit, Hit):
+                chunk.is_named |= bool(read.name)
                 chunk.hits.append(hit)
                 chunk.numbers.append(sent.number)
                 chunk.days.add(near // DAY)
@@ -248,7 +271,7 @@ class LogImport:
         if hit is None:
             chunk.left_out.append(sent.number)
         else:
-            chunk.rejects.append(reject_row(sent, hit, partition, near, self._rules))
+            chunk.rejects.append(reject_row(sent, hit, partition, near, self._rules, source=self._form.source))
         return near
 
     def _outcome(self, chunk: _Chunk, partition: str, judge: Judge) -> Outcome:
@@ -262,17 +285,21 @@ class LogImport:
                 rejects.append(_placed(outcome.rejects, numbers))
                 places: Any = _placed(outcome.withheld, numbers)["position"].to_pylist()
                 withheld += places
-        viewed, barred = self._gate.split(EVENTS_FOLDER, pa.concat_tables(events))
-        refused, withdrawn = self._gate.split(REJECTS_FOLDER, pa.concat_tables(rejects))
-        erased: Any = [*barred["position"].to_pylist(), *withdrawn["position"].to_pylist()]
-        withheld += erased
-        return Outcome(
-            events=viewed,
-            rejects=refused.sort_by("position"),
+        whole = Outcome(
+            events=pa.concat_tables(events),
+            rejects=pa.concat_tables(rejects).sort_by("position"),
             withheld=table(WITHHELD, {"partition": [partition] * len(withheld), "position": withheld}, len(withheld)),
             first={partition: chunk.first},
             positions={partition: chunk.last},
         )
+        return self._gate.bar(whole)
+
+
+def _fault(line: Line, until: int) -> str:
+    """Why a line cannot be where it says, in time."""
+    if line.at < FIRST_TIME:
+        return "its time is before 1990"
+    return "its time is in the future" if line.at > until else ""
 
 
 def _placed(rows: pa.Table, numbers: Sequence[int]) -> pa.Table:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pixelake.operate.render import inert
+from pixelake.operate.inert import inert
 from pixelake.warehouse.base import Outcome
 
 Told = Callable[[int, int], None]
@@ -22,7 +22,8 @@ class Imported:
         events: that are new in the lake.
         rejects: likewise, the lines that could not be read among them.
         left_out: lines that do not count.
-        known: rows of an export that the lake had, or that its own stream will bring.
+        known: rows of an export that the lake had, or that its own stream will bring; of a log, lines of requests that
+            the lake had.
         erased: rows of an export of people who were erased since; of a log these are among `left_out`.
         seconds: how long it took.
     """
@@ -37,11 +38,12 @@ class Imported:
     erased: int = 0
     seconds: float = 0.0
 
-    def add(self, outcome: Outcome) -> None:
-        """Count what was written."""
+    def add(self, outcome: Outcome, known: int = 0) -> None:
+        """Count what was written; so many of the withheld ones were `known`."""
         self.events += outcome.events.num_rows
         self.rejects += outcome.rejects.num_rows
-        self.left_out += outcome.withheld.num_rows
+        self.left_out += outcome.withheld.num_rows - known
+        self.known += known
 
     @property
     def rate(self) -> float:

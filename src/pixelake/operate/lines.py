@@ -11,7 +11,7 @@ import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -120,13 +120,16 @@ class Source:
 
 
 @contextmanager
-def opened(name: str, spool: Path, stdin: BinaryIO) -> Iterator[Source]:
+def opened(
+    name: str, spool: Path, stdin: BinaryIO, make: Callable[[str, BinaryIO], Source] = Source
+) -> Iterator[Source]:
     """The file of that name, or what comes from `stdin` if that is `STDIN`.
 
     Args:
         name: a path.
         spool: a folder for what cannot be read twice; a nameless file there goes with us, however we end.
         stdin: for `STDIN`.
+        make: of its name, and of what can be read from its start.
 
     Raises:
         SourceError: it cannot be read.
@@ -138,7 +141,7 @@ def opened(name: str, spool: Path, stdin: BinaryIO) -> Iterator[Source]:
         raise SourceError(f"cannot read {name}: {why}", "name a file, or - for what comes through a pipe") from error
     try:
         with _twice(file, name, spool) as readable:
-            yield Source(name, readable)
+            yield make(name, readable)
     finally:
         if file is not stdin:
             file.close()

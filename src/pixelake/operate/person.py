@@ -191,7 +191,13 @@ def _texts_of_maps(maps: Any) -> list[_Texts]:
     names = _pc.list_parent_indices(pa.ListArray.from_arrays(maps.offsets, maps.keys))
     lists = _pc.list_parent_indices(pa.ListArray.from_arrays(maps.offsets, maps.items))
     values = lists.take(_pc.list_parent_indices(maps.items))
-    return [_Texts(maps.keys, spread(names)), _Texts(_pc.list_flatten(maps.items), spread(values))]
+    found = (maps.keys, spread(names)), (_pc.list_flatten(maps.items), spread(values))
+    return [_spread(_texts_of(texts), of_rows) for texts, of_rows in found]
+
+
+def _spread(texts: _Texts, of_rows: Callable[[Any], Any]) -> _Texts:
+    """What is told of the texts, told of the rows that have them."""
+    return _Texts(texts.values, lambda told: of_rows(texts.of_rows(told)))
 
 
 def _each(texts: Any, look: Any) -> Any:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pixelake.errors import QueryError
+from pixelake.operate.inert import UNSEEN, inert
 from pixelake.warehouse.rows import rows_of as plain_rows
 
 FORMATS: Final = ("table", "csv", "json", "parquet", "arrow")
@@ -24,19 +25,6 @@ FORMATS: Final = ("table", "csv", "json", "parquet", "arrow")
 
 _QUOTED: Final = re.compile(r'[",\r\n]')
 _JSON: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that move a terminal's cursor, turn its text around or cannot be seen."""
-
-
-def inert(text: str) -> str:
-    r"""`text` with everything that a terminal might obey written out: ``\x1b``, ``\u202e``."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escape(c) if unicodedata.category(c) in _UNSEEN else c for c in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def json_of(row: Mapping[str, Any]) -> str:
@@ -44,7 +32,7 @@ def json_of(row: Mapping[str, Any]) -> str:
     text = _JSON.encode(row).decode()
     if text.isascii() and text.isprintable():
         return text
-    return "".join(json.dumps(c)[1:-1] if unicodedata.category(c) in _UNSEEN else c for c in text)
+    return "".join(json.dumps(c)[1:-1] if unicodedata.category(c) in UNSEEN else c for c in text)
 
 
 def render(rows: pa.Table, form: str, out: TextIO, binary: BinaryIO) -> None:

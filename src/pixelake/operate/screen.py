@@ -21,8 +21,8 @@ from pixelake import __version__, telemetry
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.errors import PixelakeError
 from pixelake.operate import folder
+from pixelake.operate.inert import inert
 from pixelake.operate.processes import Processes
-from pixelake.operate.render import inert
 from pixelake.operate.status import Status, as_text
 from pixelake.registry.base import Maintained
 from pixelake.telemetry import Sample

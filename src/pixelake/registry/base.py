@@ -199,7 +199,7 @@ class Registry(Protocol):
             From when it holds (µs UTC).
 
         Raises:
-            SettingsError: the zone is unknown.
+            SettingsError: the zone is unknown, or there is no room for another site.
         """
         ...
 

@@ -21,8 +21,6 @@ WAL with ``synchronous=FULL``: what was answered survives a power cut. The
 folder and the file are for the owner's eyes only: salts and secrets are in it.
 """
 
-import contextlib
-import os
 import secrets
 import sqlite3
 import threading
@@ -35,12 +33,12 @@ from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from pixelake.clock import SECOND, SYSTEM, Clock
-from pixelake.disk import sync, write_ahead
-from pixelake.errors import RegistryUnavailable, SettingsError
+from pixelake.errors import SettingsError
 from pixelake.registry import access, queries, reports
 from pixelake.registry import goals as declared
 from pixelake.registry import tokens as held_tokens
 from pixelake.registry.base import MAX_SITES, POLICIES, Maintained, Noticed, Site, Snapshot
+from pixelake.registry.file import explained, open_file
 from pixelake.settings import MOST_DAYS
 
 T = TypeVar("T")
@@ -58,13 +56,9 @@ SECOND_LOOK: Final = 3_600 * SECOND
 OVERDUE: Final = 6 * SECOND_LOOK
 """After a machine was off, a salt that was due long ago still waits for its second look: that is no trouble yet."""
 
-_BUSY: Final = 30.0
-"""Seconds to wait for another process's transaction."""
-_making: Final = threading.Lock()
-"""Nobody in this process opens a file that is just being made."""
 _LAST_ZONE: Final = timedelta(hours=12)
 """A date ends last in the zone UTC-12."""
-_SCHEMA: Final = (
+SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS meta(version INTEGER NOT NULL)",
     "INSERT INTO meta(version) SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta)",
     "CREATE TABLE IF NOT EXISTS zones(site TEXT, start INTEGER, zone TEXT NOT NULL, PRIMARY KEY(site, start))",
@@ -123,7 +117,7 @@ class SqliteRegistry:
         self._lock = threading.RLock()
         self._snapshot: Snapshot | None = None
         self._published = -1  # when the newest count of the snapshot was
-        self._database = self._reported(lambda: _open(path))
+        self._database = self._open()
         self.access = access.Book(self._transact, clock)
         """Users, their sessions, and links that are shared."""
         self.queries = queries.Book(self._transact)
@@ -138,7 +132,7 @@ class SqliteRegistry:
     def add_sites(self, names: Iterable[str]) -> None:
         """Make sites of unknown names, in the default zone. Known ones stay as they are."""
         known = self.snapshot().sites
-        new = [name for name in dict.fromkeys(names) if name not in known][: max(0, MAX_SITES - len(known))]
+        new = [name for name in dict.fromkeys(names) if name not in known][: max(0, self._room() - len(known))]
         if new:
             rows = [(name, 0, self.default_zone) for name in new]
             self._change("INSERT OR IGNORE INTO zones(site, start, zone) VALUES (?, ?, ?)", rows)
@@ -147,10 +141,12 @@ class SqliteRegistry:
         """Let `zone` hold for hits of the site received from `start` (µs UTC) on. The site is made if it is unknown.
 
         Raises:
-            SettingsError: the zone is unknown.
+            SettingsError: the zone is unknown, or there is no room for another site.
         """
         known = _known_zone(zone)
         self.add_sites([site])
+        if site not in self.snapshot().sites:
+            raise SettingsError(f"there is no room for {site}", f"at most {self._room():,} sites may be declared")
         self._change("INSERT OR REPLACE INTO zones(site, start, zone) VALUES (?, ?, ?)", [(site, start, known)])
 
     def change_zone(self, site: str, zone: str) -> int:
@@ -162,7 +158,7 @@ class SqliteRegistry:
             From when it holds (µs UTC): `POLICY_DELAY` from now, or since it was last set; 0: ever since.
 
         Raises:
-            SettingsError: the zone is unknown.
+            SettingsError: the zone is unknown, or there is no room for another site.
         """
         known, found = _known_zone(zone), self.snapshot().sites.get(site)
         if found and found.zones[-1][1] == known:
@@ -375,10 +371,21 @@ class SqliteRegistry:
         """
         return self._reported(lambda: self._forget(is_meant))
 
+    def size(self) -> int:
+        """Bytes of it."""
+        return self._reported(lambda: self._path.stat().st_size)
+
     def close(self) -> None:
         """Close the file. May never be called."""
         with self._lock:
             self._database.close()
+
+    def _open(self) -> sqlite3.Connection:
+        return self._reported(lambda: open_file(self._path, SCHEMA))
+
+    def _room(self) -> int:
+        """Sites there may be."""
+        return MAX_SITES
 
     def _look(self) -> Snapshot:
         query = "SELECT version, (SELECT max(published) FROM badges) FROM meta"
@@ -537,17 +544,7 @@ class SqliteRegistry:
             with self._lock:
                 return action()
         except (sqlite3.Error, OSError) as error:
-            raise _explained(self._path, error) from error
-
-
-def _explained(path: Path, error: sqlite3.Error | OSError) -> RegistryUnavailable:
-    """What happened, and what to do about it."""
-    if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-        return RegistryUnavailable(
-            f"registry {path}: another process has been writing to it for {_BUSY:.0f} s",
-            f"`fuser -v {path}` tells which: a copy or an SQL shell, perhaps; end it, nothing is lost",
-        )
-    return RegistryUnavailable(f"registry {path}: {error}", "look at the disk, and whether the file can be written")
+            raise explained(self._path, error) from error
 
 
 def _known_zone(zone: str) -> str:
@@ -556,32 +553,3 @@ def _known_zone(zone: str) -> str:
     except (KeyError, ValueError, OSError) as error:  # not found; not a name of a file; a folder
         raise SettingsError(f"unknown time zone {zone!r}", "write an IANA name such as Europe/Berlin") from error
     return zone
-
-
-def _make(path: Path) -> None:
-    """Make the file for the owner's eyes only, if it is not there; its WAL takes the same mode.
-
-    One that is there is not opened: to close it would end the locks of all its connections in this process
-    (sqlite.org/howtocorrupt.html, 2.2), and whoever leaves it next would remove the WAL that they still write to.
-    """
-    with _making, contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _make(path)
-    database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-    try:
-        write_ahead(database)
-        for pragma in ("synchronous=FULL", "fullfsync=1", "checkpoint_fullfsync=1", "secure_delete=ON"):
-            database.execute(f"PRAGMA {pragma}").fetchall()
-        database.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA:
-            database.execute(statement)
-        database.execute("COMMIT")
-        sync(path.parent)
-    except BaseException:
-        database.close()
-        raise
-    return database

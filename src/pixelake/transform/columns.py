@@ -170,13 +170,19 @@ class Columns:
         ]
         return coded, list(zip(*found, strict=True)) if found else [()]
 
-    def remembered(self, names: Sequence[str]) -> tuple[Coded, list[Sequence[Any]]] | None:
-        """The codes that all these columns share, with memos, and the values of each; None if there are no such."""
+    def remembered(self, names: Sequence[str]) -> tuple[Coded, list[Sequence[Any]], tuple[Any, ...]] | None:
+        """The codes with memos that these columns share, and the values of each by code; None if there are no such.
+
+        Columns that are the same in each row may be among them: their values come last, once more.
+        """
         columns = [self._columns[name] for name in names]
-        first = columns[0].coded
-        if first is None or first.memos is None or any(column.coded is not first for column in columns):
+        groups = {id(column.coded): column.coded for column in columns if column.coded is not self._constant}
+        first = next(iter(groups.values())) if len(groups) == 1 else None
+        if first is None or first.memos is None:
             return None
-        return first, [column.values for column in columns]
+        constants = tuple(column.values[0] for column in columns if column.coded is self._constant)
+        values = [[each.values[0]] * first.size if each.coded is self._constant else each.values for each in columns]
+        return first, values, constants
 
     def table(self, schema: pa.Schema) -> pa.Table:
         """A table of the schema; a column that is not there is null."""

@@ -20,6 +20,10 @@ from pixelake.warehouse.base import Outcome
 
 WAIT: Final = 0.25
 """Seconds a read may wait for hits; so often commits are looked after."""
+LINGER: Final = 0.2
+"""Seconds from one look at a partition to the next while nothing waits: what costs is the batch, hardly the hit."""
+FRESH: Final = SECOND
+"""A batch whose last hit is older (µs) says that more wait: the next is read at once."""
 
 
 class Health(NamedTuple):
@@ -30,7 +34,7 @@ class Health(NamedTuple):
     sinks: Sequence[SinkHealth]
 
 
-class _Counts:
+class Counts:
     """How many outcomes there were. Sinks that catch up judge again and are not counted."""
 
     def __init__(self) -> None:
@@ -45,6 +49,32 @@ class _Counts:
         if outcome.rejects.num_rows:
             for reason, count in Counter(outcome.rejects["reason"].to_pylist()).items():
                 self._rejects.labels(reason=reason).inc(count)
+
+
+class _Pace:
+    """Lets hits come together while the consumer keeps up: five batches a second instead of a hundred small ones.
+
+    Partitions take turns, so it waits once a round, whatever their number.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._round: set[Partition] = set()
+
+    def rest(self, batch: Batch, limit: int, known: int) -> float:
+        """Seconds to wait behind a batch of at most `limit` hits, where there are so many partitions."""
+        if len(batch.hits) >= limit or self._clock.now() - batch.hits[-1].received_at > FRESH:
+            return 0.0
+        is_again = batch.partition in self._round
+        self._round.add(batch.partition)
+        if not is_again and len(self._round) < known:
+            return 0.0
+        now = self._clock.monotonic()
+        rest = max(0.0, self._began + LINGER - now)
+        self._began = now + rest
+        self._round.clear()
+        return rest
 
 
 class Consumer:
@@ -79,7 +109,7 @@ class Consumer:
         self._holding = [feed for feed in self._feeds if feed.plan.holds]
         self._batch_size = batch_size
         self._clock = clock
-        self._counts = _Counts()
+        self._counts = Counts()
         self._retries: Sequence[Retry] = ()
         self._committed: dict[Partition, Position] = {}
 
@@ -102,7 +132,7 @@ class Consumer:
         judging = Retry("judge hits", stop, on=BROKEN)
         committing = Retry("commit the stream", stop, on=(Exception,))
         self._retries = (reading, judging, committing)
-        reader = self._readers(GROUP)
+        reader, pace = self._readers(GROUP), _Pace(self._clock)
         try:
             reading(lambda: self._begin(reader))
             for feed in self._feeds:
@@ -113,6 +143,8 @@ class Consumer:
                     for outcome in self._judge(batch, judging):  # 2 3 4
                         self._offer(outcome, batch)  # 5
                 committing(lambda: self._commit(reader))  # 6
+                if batch is not None:
+                    stop.wait(pace.rest(batch, self._batch_size, len(self._committed)))
         except Stopped:
             pass
         return self._end(reader, timeout)

@@ -8,13 +8,13 @@ from typing import Any, Final, NamedTuple
 
 from pixelake.dialects.base import Element, Fault
 from pixelake.dialects.site import DEFAULT
-from pixelake.hit import ERASED, ERASURE, PARTLY_ERASED, Hit
+from pixelake.hit import ERASED, ERASURE, PARTLY_ERASED, UNREADABLE, Hit
 from pixelake.stream.base import Batch, Position
 from pixelake.transform.columns import Columns, by_identity, joined
 from pixelake.transform.enrich.consent import Policies, consent
 from pixelake.transform.head import HEAD_PARTS, Head, read_head, referring_page
 from pixelake.transform.page import BEFORE_PARTS, NO_PAGE, PAGE_PARTS, read_page
-from pixelake.transform.raw import bare_json, raw_json, see_json
+from pixelake.transform.raw import bare_json, line_json, raw_json, see_json
 from pixelake.transform.redact import redacted
 from pixelake.transform.rules import Rules
 from pixelake.transform.size import NO_SIZE, Size, together
@@ -207,6 +207,9 @@ def _decode_hit(  # noqa: PLR0917 - a hit, and what about it
     if hit.source == ERASED:
         others.withheld.append(position)
         return Size(1, 0, 0)
+    if hit.source == UNREADABLE:
+        others.rejected.append(_unreadable(hit, hit_id, position, rules))
+        return Size(1, 0, len(hit.body))
     head = read_head(hit.headers, rules.max_field, rules.secrets)
     dialect = rules.dialect(hit.target)
     elements = dialect.decode(hit)
@@ -246,6 +249,12 @@ def _decode_hit(  # noqa: PLR0917 - a hit, and what about it
                 row[0].pop("user", None)
             others.rows.append((name, position, *about, anonymous, head, *row))
     return Size(len(elements), values, text)
+
+
+def _unreadable(hit: Hit, hit_id: str, position: Position, rules: Rules) -> Rejected:
+    fault = Fault("message_unreadable", "", "it is no hit")
+    raw = line_json(hit.body, hit.received_at, hit.source, rules)
+    return Rejected(hit_id, position, hit, "", None, True, (fault,), raw)
 
 
 def _raw(hit: Hit, rules: Rules, policies: AbstractSet[str]) -> str:

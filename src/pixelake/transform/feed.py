@@ -373,9 +373,14 @@ class Feed:
         return True
 
 
+def tables(outcome: Outcome) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """What an outcome is made of."""
+    return outcome.events, outcome.rejects, outcome.withheld
+
+
 def _waiting(outcome: Outcome, received_at: int, packed: int = 0) -> _Waiting:
-    tables = (outcome.events, outcome.rejects, outcome.withheld)
-    return _Waiting(outcome, received_at, sum(t.num_rows for t in tables), sum(t.nbytes for t in tables), packed)
+    parts = tables(outcome)
+    return _Waiting(outcome, received_at, sum(t.num_rows for t in parts), sum(t.nbytes for t in parts), packed)
 
 
 def _follow_each_other(outcomes: Sequence[Outcome]) -> bool:

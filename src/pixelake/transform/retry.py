@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
@@ -22,6 +22,19 @@ LONGEST_PAUSE: Final = 10.0
 
 class Stopped(Exception):
     """We are told to stop while something does not work. What is not committed comes again."""
+
+
+class Repeat(Protocol):
+    """Does something, perhaps again and again."""
+
+    def __call__(self, action: Callable[[], T]) -> T:
+        """What `action` returns."""
+        ...
+
+
+def once(action: Callable[[], T]) -> T:
+    """Try it once: where the platform is who tries again."""
+    return action()
 
 
 class Retry:

@@ -25,7 +25,6 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import structlog
 
 from pixelake.clock import SYSTEM
@@ -212,7 +211,7 @@ def loads_of(lake: Place, stored: Mapping[Partition, Position]) -> Loads:
     schema = pa.schema([EVENTS.field(name) for name in _COLUMNS])
     found: Counter[str] = Counter()
     with durable.reported("count the badges of the lake"):
-        of_badges: Any = (ds.field("event") == _EVENT) & ds.field("partition").isin(list(floors))
+        of_badges: Any = (pc.field("event") == _EVENT) & pc.field("partition").isin(list(floors))
         for batch in place.scan(files, _COLUMNS, schema, of_badges):
             found.update(_count(rows_above(pa.Table.from_batches([batch]), floors)))
     return Loads(found, reached)

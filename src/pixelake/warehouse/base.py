@@ -6,14 +6,26 @@ is said here.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from pixelake.stream.base import Partition, Position
 from pixelake.warehouse.schema import EVENTS, REJECTS, WITHHELD
 
-__all__ = ["EVENTS", "REJECTS", "WITHHELD", "Claim", "Merger", "Outcome", "Progress", "Rejudged", "Seen", "Sink"]
+__all__ = [
+    "EVENTS",
+    "NAMES",
+    "REJECTS",
+    "WITHHELD",
+    "Claim",
+    "Merger",
+    "Outcome",
+    "Progress",
+    "Rejudged",
+    "Seen",
+    "Sink",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +124,10 @@ class Merger(Protocol):
             WarehouseError: the last step is not known to be done; repeat the call.
         """
         ...
+
+
+NAMES: Final = "/names"
+"""In place of a site, which is never called so, where the name of a hit stands in place of an event id."""
 
 
 class Claim(NamedTuple):

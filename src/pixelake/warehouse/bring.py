@@ -127,11 +127,21 @@ def _expected(tables: Tables, rows: pa.Table, streamed: Mapping[Partition, Posit
 
 def _new(tables: Tables, rows: pa.Table) -> pa.Table:
     """The rows whose names are not here."""
+    there = pa.array(list(known(tables, rows)), pa.string())
+    return rows.filter(pc.invert(pc.is_in(rows["hit_id"], value_set=there))) if len(there) else rows
+
+
+def known(tables: Tables, rows: pa.Table) -> frozenset[str]:
+    """The names of the rows that are in the lake, in the hours that these were received in.
+
+    Raises:
+        LakeUnavailable: it cannot be read.
+    """
     if not rows.num_rows:
-        return rows
+        return frozenset()
     names: Any = rows["hit_id"].combine_chunks()
-    known = {name for table in (tables.events, tables.rejects) for name in _known(table.log, rows, names)}
-    return rows.filter(pc.invert(pc.is_in(names, value_set=pa.array(list(known), pa.string())))) if known else rows
+    logs = tables.events.log, tables.rejects.log
+    return frozenset(name for log in logs for name in _known(log, rows, names))
 
 
 def _known(log: DeltaLog, rows: pa.Table, names: Any) -> Iterator[str]:

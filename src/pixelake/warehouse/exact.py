@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from pixelake.warehouse.ask import Ask
@@ -16,7 +17,7 @@ OTHER_DAYS: Final = "the days of this zone are not those of the site, for which 
 _Offsets = Sequence[tuple[datetime, timedelta]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Days:
     """How what is asked for lies within the days of the sites.
 
@@ -47,7 +48,7 @@ class Days:
         spans = [day_span(clock, self.ask.start, self.ask.end) for clock in self.sites]
         return all(first == last for first, last in spans)
 
-    @property
+    @cached_property
     def are_days(self) -> bool:
         """Whether the buckets of a series lie within days of the sites, or are some of them."""
         return all(

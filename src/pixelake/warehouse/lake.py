@@ -26,7 +26,7 @@ from deltalake.transaction import AddAction
 from pixelake.clock import SECOND, SYSTEM, Clock
 from pixelake.errors import Conflict, LakeUnavailable
 from pixelake.stream.base import Partition, Position
-from pixelake.warehouse import again, compact, durable, floor, place, swap, swap_note
+from pixelake.warehouse import again, compact, durable, floor, place, swap, swap_note, unordered
 from pixelake.warehouse.base import EVENTS, REJECTS, Outcome, Progress, Rejudged
 from pixelake.warehouse.bring import Brought, bring, lines_done
 from pixelake.warehouse.compact import Job, Packed
@@ -34,6 +34,7 @@ from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DataFile, DeltaLog
 from pixelake.warehouse.fresh import above, above_floor
 from pixelake.warehouse.leave import Gone, Left, put_in_place, rewrite
+from pixelake.warehouse.once import once as only_once
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.recover import broken, set_aside
 from pixelake.warehouse.retain import Due, Expired, Note, candidates, extent
@@ -104,14 +105,66 @@ class Lake:
         Raises:
             LakeUnavailable: it is not known to be written; repeat the call.
         """
+        self._attempt(lambda: self._write(outcome, coarse), "is there a second consumer of them?")
+
+    def write_new(self, outcome: Outcome, *, coarse: bool = False) -> Outcome:
+        """Do what `write` does, but withhold hits that the lake has under their names (`pixelake.warehouse.once`).
+
+        Returns:
+            What was written. To repeat the call adds nothing.
+
+        Raises:
+            LakeUnavailable: it is not known to be written; repeat the call.
+        """
+        return self._attempt(
+            lambda: self._write(outcome, coarse, once=True), "import it again: it goes on where it was"
+        )
+
+    def settle(
+        self, outcome: Outcome, partition: Partition, bar: Callable[[Outcome], Outcome] = lambda outcome: outcome
+    ) -> Outcome:
+        """Put in the hits that are new, of some that came in no order: by ``hit_id``, durably.
+
+        Args:
+            outcome: of one partition, whose name and positions only tell its hits apart.
+            partition: which they get; at which positions, the lake says (`pixelake.warehouse.unordered`).
+            bar: withholds what must not come any more; asked again if `begin_erasing` was called since it was.
+
+        Returns:
+            What was new, at the positions it has now. To repeat the call adds nothing.
+
+        Raises:
+            LakeUnavailable: it is not known to be written; repeat the call.
+        """
+        return self._attempt(lambda: self._settle(outcome, partition, bar), "it is tried again by whoever reads on")
+
+    def begin_erasing(self) -> None:
+        """Let everybody who settles hits ask again who is erased, unless what they settle is there when this returns.
+
+        Raises:
+            LakeUnavailable: it is not known to be done; repeat the call.
+        """
+        with durable.reported("write to the lake"), self._turn():
+            for table in (self._events, self._rejects):
+                self._note_erasing(table)
+
+    @staticmethod
+    def _note_erasing(table: DeltaWriter) -> None:
+        for _ in range(ATTEMPTS):
+            table.refresh()
+            with suppress(Conflict):  # of another erasure
+                return table.commit(Change(()), {unordered.ERASED: table.log.transactions.get(unordered.ERASED, 0) + 1})
+        raise LakeUnavailable("others erase somebody at the same moment", "try again")
+
+    def _attempt(self, write: Callable[[], Outcome], hint: str) -> Outcome:
+        """Write outcomes, from the start again if somebody else came first."""
         with durable.reported("write to the lake"), self._turn():
             for _ in range(ATTEMPTS):
                 try:
-                    self._write(outcome, coarse)
+                    return write()
                 except Conflict:
                     continue
-                return
-        raise LakeUnavailable("others wrote the same partitions meanwhile", "is there a second consumer of them?")
+        raise LakeUnavailable("others wrote the same partitions meanwhile", hint)
 
     def merge(self, rejudged: Rejudged) -> Collection[str]:
         """Make events of rejects; see `pixelake.warehouse.base.Merger`.
@@ -188,31 +241,75 @@ class Lake:
                 return done
         raise LakeUnavailable("others wrote the same rejects meanwhile", "try again")
 
-    def _write(self, outcome: Outcome, coarse: bool = False) -> None:
+    def _write(self, outcome: Outcome, coarse: bool = False, *, once: bool = False) -> Outcome:
         self._events.refresh()
         self._rejects.refresh()
         swap.settle(self._events, self._rejects)
         stored = progress(self._events.log)
         fresh = above(outcome, {partition: each.position for partition, each in stored.items()})
         if not fresh.positions:
-            return
+            return fresh
         reached = {partition: stored.get(partition, NOTHING) for partition in fresh.positions}
         _warn_of_gaps(fresh, reached)
-        rejects = self._write_rejects(fresh, reached, coarse)
+        if once:
+            self._write_rejects(unordered.NOTHING, reached)  # takes out what a crash left there
+            fresh = only_once(again.Tables(self._events, self._rejects, {}), fresh)
+        self._put(fresh, reached, coarse)
+        return fresh
+
+    def _settle(self, outcome: Outcome, name: Partition, bar: Callable[[Outcome], Outcome]) -> Outcome:
+        self._events.refresh()
+        self._rejects.refresh()
+        swap.settle(self._events, self._rejects)
+        self._take_turn(name)
+        reached = {name: progress(self._events.log).get(name, NOTHING)}
+        tables = again.Tables(self._events, self._rejects, {name: reached[name].position})
+        found = unordered.numbered(tables, bar(outcome), name)  # after both logs were read: see `begin_erasing`
+        if found.positions:
+            stays = (name + unordered.TURN, unordered.ERASED)
+            self._put(found, reached, turn={each: self._events.log.transactions.get(each, 0) for each in stays})
+        return found
+
+    def _take_turn(self, name: Partition) -> None:
+        """Take out rejects whose events are not there; first of all, whoever may still be about to commit those fails.
+
+        Raises:
+            Conflict: somebody else does the same.
+        """
+        turn = self._events.log.transactions.get(name + unordered.TURN, 0)
+        if files_above(self._rejects.log, {name: progress(self._events.log).get(name, NOTHING)}):
+            self._events.commit(Change(()), {name + unordered.TURN: turn + 1})
+            self._rejects.refresh()
+            reached = {name: progress(self._events.log).get(name, NOTHING)}
+            self._write_rejects(unordered.NOTHING, reached)
+
+    def _put(
+        self,
+        fresh: Outcome,
+        reached: Mapping[Partition, Progress],
+        coarse: bool = False,
+        turn: Mapping[str, int] | None = None,
+    ) -> None:
+        """Write what is above the positions that are reached: rejects first, events second.
+
+        With a `turn` rejects are committed also where there are none: two who settle hits of one partition meet there.
+        """
+        rejects = self._write_rejects(fresh, reached, coarse, always=turn is not None)
         events = self._events.add_files(fresh.events, coarse=coarse)
         missed = _missed(fresh, reached, self._events.log)
-        self._events.commit(Change(events), _transactions(fresh, reached) | missed)
+        _commit(self._events, Change(events), _transactions(fresh, reached) | missed | dict(turn or {}))
         self._raise_floor([*events, *rejects])
 
     def _write_rejects(
-        self, fresh: Outcome, reached: Mapping[Partition, Progress], coarse: bool
+        self, fresh: Outcome, reached: Mapping[Partition, Progress], coarse: bool = False, *, always: bool = False
     ) -> Sequence[AddAction]:
         stale = files_above(self._rejects.log, reached)
-        if not stale and not fresh.rejects.num_rows:
+        if not stale and not fresh.rejects.num_rows and not always:
             return ()
         kept = [_without(self._rejects.log, file, reached) for file in stale]
         adds = self._rejects.add_files(pa.concat_tables([*kept, fresh.rejects]), coarse=coarse)
-        self._rejects.commit(Change(adds, list(stale)), fresh.positions)
+        stays = {unordered.ERASED: self._rejects.log.transactions.get(unordered.ERASED, 0)} if always else {}
+        _commit(self._rejects, Change(adds, list(stale)), dict(fresh.positions) | stays)
         return adds
 
     def _raise_floor(self, ours: Sequence[AddAction]) -> None:
@@ -481,6 +578,15 @@ def _begin(tables: again.Tables, begun: list[Staging]) -> again.Done:
     settled = again.settle(tables)
     begun.append(Staging(tables))
     return settled
+
+
+def _commit(table: DeltaWriter, change: Change, transactions: Mapping[str, int]) -> None:
+    """Commit; if somebody else came first, nothing of what was written for it is left: it may be of who is erased."""
+    try:
+        table.commit(change, transactions)
+    except Conflict:
+        table.discard(change.adds)
+        raise
 
 
 def _mend(folder: Path, clock: Clock) -> Sequence[str]:

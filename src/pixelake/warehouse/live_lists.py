@@ -69,7 +69,7 @@ class Lists:
 
     def add(self, events: pa.Table) -> None:
         """Count people's `events`, which have `COLUMNS`."""
-        changes = {found: _shortened(counts) for found, counts in _counts(events).items()}
+        changes = {found: shortened(counts) for found, counts in counts_of(events).items()}
         self._connection.executemany(
             "insert into lists values (?, ?, ?, ?, ?) on conflict do update set count = count + excluded.count",
             ((*found, value, count) for found, counts in changes.items() for value, count in counts.items()),
@@ -79,8 +79,8 @@ class Lists:
 
     def take_off(self, events: pa.Table) -> None:
         """Count people's `events`, which were added once, no more; what is not named any more is taken off the rest."""
-        for found, counts in _counts(events).items():
-            for value, count in _shortened(counts).items():
+        for found, counts in counts_of(events).items():
+            for value, count in shortened(counts).items():
                 rest = self._lower(found, value, count)
                 if rest and value != REST:
                     self._lower(found, REST, rest)
@@ -177,7 +177,7 @@ def top(rows: Sequence[tuple[str, int]], limit: int) -> list[Top]:
     return [*shown, Top("(other)", rest, True)] if rest else shown
 
 
-def _shortened(counts: Mapping[str, int]) -> Mapping[str, int]:
+def shortened(counts: Mapping[str, int]) -> Mapping[str, int]:
     """The most frequent values; the others, and what is too long, as the rest."""
     kept = Counter({value: count for value, count in counts.items() if len(value) <= LONGEST})
     if len(kept) > MOST:
@@ -187,7 +187,8 @@ def _shortened(counts: Mapping[str, int]) -> Mapping[str, int]:
     return kept
 
 
-def _counts(events: pa.Table) -> Mapping[List, Mapping[str, int]]:
+def counts_of(events: pa.Table) -> Mapping[List, Mapping[str, int]]:
+    """How often each value of each list comes in people's `events`, which have `COLUMNS`."""
     views = events.filter(pc.equal(events["event"], pa.scalar("pageview")))
     found: dict[List, dict[str, int]] = defaultdict(dict)
     for name in NAMES:

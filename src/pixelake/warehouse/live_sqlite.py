@@ -8,60 +8,26 @@ and in values (`live_lists`).
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pixelake.clock import SECOND, SYSTEM, Careful, Clock
 from pixelake.stream.base import Partition, Position
-from pixelake.warehouse import live_leave, live_lists, live_present, live_sites, sqlite_file
+from pixelake.warehouse import live_base, live_leave, live_lists, live_present, live_sites, sqlite_file
 from pixelake.warehouse.base import Outcome
 from pixelake.warehouse.fresh import above
+from pixelake.warehouse.live_base import MINUTE, MOST_EVENTS, NEEDED, SHOWN, Minute, Now, Recent
 from pixelake.warehouse.live_lists import Top
-from pixelake.warehouse.people import known, of_people
-
-MINUTE: Final = 60 * SECOND
-MOST_EVENTS: Final = 100_000
-"""Events that are kept at most; some 600 bytes each."""
-
-SHOWN: Final = 500
-"""Events kept of one write: its newest, and of each site the newest one. More no screen shows; each costs 15 µs."""
+from pixelake.warehouse.people import of_people
 
 STEP: Final = 1_000
 """Rows that a write forgets at least, so that no write takes long."""
-
-COLUMNS: Final = (
-    "hit_id",
-    "received_at",
-    "site",
-    "event",
-    "url",
-    "host",
-    "path",
-    "title",
-    "referrer",
-    "referrer_host",
-    "channel",
-    "visitor_id",
-    "country",
-    "user_agent",
-    "browser",
-    "os",
-    "device",
-    "bot",
-    "bot_name",
-    "proxy",
-    "prefetch",
-    "duplicate",
-    "method",
-)
-"""What a screen needs of an event."""
 
 SCHEMA: Final = f"""
 drop table if exists events;
@@ -88,33 +54,6 @@ create table if not exists positions (
 {live_lists.SCHEMA}
 """
 """The first two are of older versions."""
-
-
-class Recent(NamedTuple):
-    """A recent event: its place in the live store, and its `COLUMNS`; times in microseconds UTC."""
-
-    cursor: int
-    event: Mapping[str, Any]
-
-
-class Minute(NamedTuple):
-    """A count of one minute. ``minute`` is its start, in microseconds UTC.
-
-    ``name`` is ``hits``, ``views``, ``bots``, ``duplicates`` or ``rejects`` (of
-    no site: ``""``); views are people's.
-    """
-
-    site: str
-    minute: int
-    name: str
-    number: int
-
-
-class Now(NamedTuple):
-    """Who is here: distinct people, and their hits."""
-
-    visitors: int
-    hits: int
 
 
 class LiveStore:
@@ -172,7 +111,7 @@ class LiveStore:
         Those that it was told before are passed over, and so is what it never counted: a call may be repeated.
 
         Args:
-            events: rows of the lake with `COLUMNS`, `user_id`, `visitor_before`, `partition` and `position`.
+            events: rows of the lake with the columns `NEEDED`.
 
         Raises:
             WarehouseError: nothing was forgotten.
@@ -183,7 +122,7 @@ class LiveStore:
             if fresh.num_rows:
                 live_leave.forget_recent(self._connection, fresh)
                 met = self._sites.again(fresh)
-                live_leave.lower_minutes(self._connection, _minutes(met))
+                live_leave.lower_minutes(self._connection, live_base.minutes(met))
                 people = met.select([*live_lists.COLUMNS, *live_present.COLUMNS]).filter(of_people(met))
                 self._lists.take_off(self._sites.fold(people, live_sites.LISTED))
                 live_leave.take_off_present(
@@ -224,15 +163,15 @@ class LiveStore:
         self._forget(max(STEP, 2 * fresh.events.num_rows))
 
     def _keep(self, events: pa.Table) -> None:
-        rows = _shown(_newest(events, min(SHOWN, self._most))).to_pylist()
+        rows = live_base.shown(live_base.newest(events, min(SHOWN, self._most))).to_pylist()
         self._connection.executemany(
             "insert or ignore into recent (hit_id, received_at, site, event) values (?, ?, ?, ?)",
             ((row["hit_id"], row["received_at"], row["site"], _JSON.encode(row).decode()) for row in rows),
         )
 
     def _count(self, events: pa.Table, rejects: pa.Table) -> None:
-        counts = Counter(dict(_minutes(events)))
-        for minute, count in _by_minute(rejects, ()).items():
+        counts = Counter(dict(live_base.minutes(events)))
+        for minute, count in live_base.by_minute(rejects, ()).items():
             counts["", minute, "rejects"] += count
         self._connection.executemany(
             "insert into minutes (site, minute, name, count) values (?, ?, ?, ?)"
@@ -265,55 +204,6 @@ class LiveStore:
 
 
 _JSON: Final = msgspec.json.Encoder()
-NEEDED: Final = [*COLUMNS, "user_id", "visitor_before", "partition", "position"]
-"""What is read of an event; to copy the other columns would take as long as all the rest."""
-
-
-def _shown(events: pa.Table) -> pa.Table:
-    """The columns for a screen; the time in microseconds."""
-    shown = events.select(list(COLUMNS))
-    return shown.set_column(COLUMNS.index("received_at"), "received_at", shown["received_at"].cast(pa.int64()))
-
-
-def _newest(events: pa.Table, most: int) -> pa.Table:
-    """The last `most` rows, in their order; among them the last one of each site, as far as there is room."""
-    if events.num_rows <= most:
-        return events
-    rows = pa.table({"site": events["site"], "row": pa.array(range(events.num_rows), pa.int64())})
-    last: Any = rows.group_by("site").aggregate([("row", "max")])["row_max"]
-    of_sites = sorted(last.to_pylist())[-most // 2 :]
-    chosen = set(of_sites)
-    row = events.num_rows
-    while len(chosen) < most:
-        row -= 1
-        chosen.add(row)
-    return events.take(pa.array(sorted(chosen), pa.int64()))
-
-
-def _minutes(events: pa.Table) -> Iterator[tuple[tuple[str, int, str], int]]:
-    """The counts of events by site, minute and name."""
-    views = pc.and_(of_people(events), pc.equal(events["event"], pa.scalar("pageview")))
-    named = {"hits": None, "views": views, "bots": known(events, "bot"), "duplicates": known(events, "duplicate")}
-    events = events.select(["site", "received_at"])
-    for name, chosen in named.items():
-        rows = events if chosen is None else events.filter(chosen)
-        for (site, minute), count in _by_minute(rows, ("site",)).items():
-            yield (site, minute, name), count
-
-
-def _by_minute(rows: pa.Table, keys: Sequence[str]) -> dict[Any, int]:
-    """Rows by the start of their minute; by `keys` and that, if there are any."""
-    micros: Any = rows["received_at"].cast(pa.int64())
-    minute = pc.multiply(pc.divide(micros, MINUTE), MINUTE)
-    counted = (
-        rows.select(list(keys))
-        .append_column("minute", minute)
-        .group_by([*keys, "minute"])
-        .aggregate([([], "count_all")])
-    )
-    columns = [counted[name].to_pylist() for name in (*keys, "minute")]
-    counts: Any = counted["count_all"]
-    return dict(zip(zip(*columns, strict=True) if keys else columns[0], counts.to_pylist(), strict=True))
 
 
 class LiveReader:

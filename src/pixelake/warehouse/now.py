@@ -44,7 +44,7 @@ class Counts(Protocol):
 
 
 class Present(Protocol):
-    """A live store's reader: `pixelake.warehouse.live_sqlite.LiveReader`."""
+    """A live store's reader: `pixelake.warehouse.live_base.Reader`."""
 
     def now(self, window_seconds: float, site: str | None = None) -> Counts:
         """Who was here within the last seconds."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, Protocol, Self, TypeAlias
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 
@@ -179,6 +178,8 @@ def scan(files: Sequence[Place], columns: Sequence[str], schema: pa.Schema, want
     Raises:
         OSError: a file cannot be read.
     """
+    import pyarrow.dataset as ds  # noqa: PLC0415 - loads pandas where that is installed, which takes 0.2 s
+
     form = ds.ParquetFileFormat()
     for file in files:
         # A path has Arrow's own threads; theirs must not call Python, which may be about to end.

@@ -172,32 +172,41 @@ class Planner:
         end = min(self.ask.end, datetime.combine(span[1] + DAY, datetime.min.time(), UTC))
         if start >= end:
             return
+        able = self._able
         for clock, sites in self._groups:
             first, last = day_span(clock, start, end)
-            told = [(day, *self._source(standing.kept, clock, day)) for day in days_between(first, last)]
+            told = [(day, *self._source(standing.kept, clock, day, able)) for day in days_between(first, last)]
             for source, some in groupby(told, key=lambda each: each[1]):
                 days = list(some)
                 files = list(dict.fromkeys(file for _, _, file in days if file))
                 if files or source == ROWS:
                     yield _Segment(source, clock, sites, [day for day, _, _ in days], files)
 
-    def _source(self, kept: Kept, clock: Clock, day: date) -> tuple[str, str | None]:
+    def _source(self, kept: Kept, clock: Clock, day: date, able: frozenset[str]) -> tuple[str, str | None]:
         """Where a day is read from."""
-        if self._rows or kept.clocks != self.clocks.name:
+        if not able or kept.clocks != self.clocks.name:
             return ROWS, None
-        begun, ended = clock.bounds(day)
-        is_whole = self.ask.start <= begun and ended <= self.ask.end
-        if is_whole and self._is_counted and self._grain is not None:
-            first = day.replace(day=1)
-            last = day_after(first, "month") - DAY
-            is_whole_month = self.ask.start <= clock.bounds(first)[0] and clock.bounds(last)[1] <= self.ask.end
-            if is_whole_month and (month := kept.month(clock.zones, first)) is not None:
+        first = day.replace(day=1)
+        if MONTHS in able and self._has(clock, first, day_after(first, "month") - DAY):
+            month = kept.month(clock.zones, first)
+            if month is not None:
                 return MONTHS, month
-            if (cube := kept.cube(clock.zones, day)) is not None:
-                return DAYS, cube
-        if self._is_kept and (file := kept.trail(clock.zones, day)) is not None:
+        if DAYS in able and self._has(clock, day, day) and (cube := kept.cube(clock.zones, day)) is not None:
+            return DAYS, cube
+        if TRAIL in able and (file := kept.trail(clock.zones, day)) is not None:
             return TRAIL, file
         return ROWS, None
+
+    def _has(self, clock: Clock, first: date, last: date) -> bool:
+        """Whether all of these days is asked for."""
+        return self.ask.start <= clock.bounds(first)[0] and clock.bounds(last)[1] <= self.ask.end
+
+    @property
+    def _able(self) -> frozenset[str]:
+        """What of all that was counted and kept can tell."""
+        grain = self._grain if self._is_counted else None
+        found = {MONTHS: grain == "", DAYS: grain is not None, TRAIL: self._is_kept}
+        return frozenset(name for name, can in found.items() if can and not self._rows)
 
     @property
     def _is_counted(self) -> bool:
@@ -351,10 +360,9 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
     def _level(self, segment: _Segment) -> str:
         """SQL: what of a file with the sums of days and months is meant."""
         is_series = questions()[self.question.counted_as].kind == "series"
-        if segment.source == MONTHS and not is_series:
-            return "level = 'month'"
+        level = "month" if segment.source == MONTHS and not is_series else "day"
         first = segment.days[0].replace(day=1) if segment.source == MONTHS else segment.days[0]
-        return f"level = 'day' and local_day between {day_literal(first)} and {day_literal(segment.days[-1])}"
+        return f"level = '{level}' and local_day between {day_literal(first)} and {day_literal(segment.days[-1])}"
 
     def _bucket(self, column: str) -> str:
         if self.question.kind != "series" or self._by_days:

@@ -25,7 +25,7 @@ class Kept(Protocol):
         ...
 
     def month(self, zones: Zones, first: date) -> str | None:
-        """The file with the sums of a month that is over."""
+        """The file with the sums of a month that is over, and with its series of days; and perhaps of others."""
         ...
 
     def trail(self, zones: Zones, day: date) -> str | None:

@@ -19,11 +19,12 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pixelake.clock import SECOND, SYSTEM, Careful, Clock
 from pixelake.warehouse import seen_log, sqlite_file
 from pixelake.warehouse.base import Claim
+from pixelake.warehouse.claims import Known, decide
 from pixelake.warehouse.seen_log import Log
 
 DAY: Final = 86_400.0
@@ -31,23 +32,6 @@ STEP: Final = 1_000
 """Claims that a call forgets at least, so that no call takes long."""
 _RESTORED: Final = 10_000
 """Claims that are restored at once."""
-
-
-class _Known(NamedTuple):
-    """A claim, the present owner of its event id, and the answer it was once given."""
-
-    claim: Claim
-    owner: str | None
-    claimed_at: int
-    answer: str | None
-
-
-class _Decided(NamedTuple):
-    """The owner for each claim; the claims that are owners from now on; the answers to remember."""
-
-    result: Sequence[str]
-    owners: Sequence[Claim]
-    answers: Mapping[Claim, str]
 
 
 class SqliteSeen:
@@ -171,7 +155,7 @@ class SqliteSeen:
             return hits
         places = [place for place, key in enumerate(keys) if key in open_ones]
         known = self._known([claims[place] for place in places], [refs.get(keys[place]) for place in places])
-        decided = _decide(known, now, horizon)
+        decided = decide(known, now, horizon)
         for place, owner in zip(places, decided.result, strict=True):
             hits[place] = owner
         new = [(key, hit) for key, hit in zip(keys, hits, strict=True) if key not in open_ones]
@@ -180,14 +164,14 @@ class SqliteSeen:
         self._log.append([key for key, _ in new], [name for _, name in new], now)
         return hits
 
-    def _known(self, claims: Sequence[Claim], refs: Sequence[int | None]) -> Iterator[_Known]:
+    def _known(self, claims: Sequence[Claim], refs: Sequence[int | None]) -> Iterator[Known]:
         owners = self._log.entries({ref for ref in refs if ref})
         found = [owners.get(ref or 0) for ref in refs]
         asking = [claim for claim, owner in zip(claims, found, strict=True) if owner and owner.name != claim.hit_id]
         answers = self._answers(asking)
         for claim, owner in zip(claims, found, strict=True):
             name, at = owner or (None, 0)
-            yield _Known(claim, name, at, answers.get(claim))
+            yield Known(claim, name, at, answers.get(claim))
 
     def _answers(self, claims: Collection[Claim]) -> Mapping[Claim, str]:
         """What these were told before, if they were."""
@@ -239,23 +223,3 @@ def _answer_key(claim: Claim) -> int:
 
 def _digest(text: str) -> Any:
     return blake2b(text.encode(), digest_size=8)
-
-
-def _decide(known: Iterable[_Known], now: int, horizon: int) -> _Decided:
-    """Who owns each event id, if a claim from before `horizon` no longer holds."""
-    present: dict[tuple[str, str], tuple[str, int]] = {}
-    answers: dict[Claim, str] = {}
-    owners: dict[tuple[str, str], Claim] = {}
-    result = []
-    for claim, stored_owner, stored_at, stored_answer in known:
-        event = claim.site, claim.event_id
-        owner, claimed_at = present.get(event, (stored_owner, stored_at))
-        answer = stored_answer or answers.get(claim)
-        if answer is None and owner is not None and owner != claim.hit_id and claimed_at >= horizon:
-            answer = answers[claim] = owner
-        if answer is None and owner != claim.hit_id:
-            if owner is not None:
-                answers[Claim(*event, owner)] = owner
-            present[event], owners[event] = (claim.hit_id, now), claim
-        result.append(answer or claim.hit_id)
-    return _Decided(result, list(owners.values()), answers)

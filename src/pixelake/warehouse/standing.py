@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.compute as pc
 
 from pixelake.stream.base import Partition, Position
 from pixelake.warehouse import durable, place
@@ -80,8 +80,8 @@ class Table:
         self, partition: Partition, first: Position, last: Position, schema: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
         names = [each.file.name for each in self._files if each.may_have(partition, first, last)]
-        here: Any = ds.field("partition") == pa.scalar(partition)
-        wanted: Any = here & (ds.field("position") >= first) & (ds.field("position") <= last)
+        here: Any = pc.field("partition") == pa.scalar(partition)
+        wanted: Any = here & (pc.field("position") >= first) & (pc.field("position") <= last)
         yield from self._batches(names, schema, wanted)
 
     def _batches(self, names: Sequence[str], schema: pa.Schema, wanted: Any) -> Iterator[pa.RecordBatch]:
@@ -99,11 +99,11 @@ class Table:
                 counted += self._log.rows_of(file)
             elif least < end and begin <= most:
                 split.append(file.name)
-        wanted: Any = (ds.field("received_at") >= _moment(begin)) & (ds.field("received_at") < _moment(end))
+        wanted: Any = (pc.field("received_at") >= _moment(begin)) & (pc.field("received_at") < _moment(end))
         columns = pa.schema([self._schema.field("position")])
         known = self._schema
         if site is not None:
-            wanted &= ds.field("site") == pa.scalar(site)
+            wanted &= pc.field("site") == pa.scalar(site)
         places = [self._log.folder / name for name in split]
         return counted + sum(batch.num_rows for batch in place.scan(places, columns.names, known, wanted))
 

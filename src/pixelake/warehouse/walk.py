@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from deltalake import Schema
 
 from pixelake.event import PARTITION_COLUMNS
@@ -139,7 +138,7 @@ class _Day:
         times = times.take(pc.sort_indices(times))
         marks: list[Any] = list(dict.fromkeys(times[at] for at in range(most, len(times), most)))
         bounds: list[Any] = [None, *marks, None]
-        field: Any = ds.field("received_at")
+        field: Any = pc.field("received_at")
         for start, end in pairwise(bounds):
             wanted = self._wanted
             for condition in ([] if start is None else [field >= start]) + ([] if end is None else [field < end]):
@@ -180,7 +179,7 @@ def _told(rows: pa.Table, known: dict[str, str]) -> pa.Table:
 
 def _condition(select: Select) -> Any:
     """What `pyarrow.dataset` filters by; None: nothing."""
-    field: Any = ds.field
+    field: Any = pc.field
     conditions = []
     if select.start is not None:
         conditions.append(field("received_at") >= pa.scalar(select.start, _TIME))

@@ -29,7 +29,7 @@ from pixelake.registry.tokens import RARELY, Token
 from pixelake.web import asked, declared, doors, hits, saved, sites, sql, tables
 from pixelake.web.access import SHARE, Forbidden, access_of, check_all, site_of
 from pixelake.web.asked import Asking
-from pixelake.web.auth import HEADERS, Guard, forbidden, gate, refusal
+from pixelake.web.auth import HEADERS, Guard, forbidden, gate, is_person, refusal
 from pixelake.web.charts import CHARTS
 from pixelake.web.described import FAULTS
 from pixelake.web.line import Rates, Refused
@@ -218,6 +218,8 @@ def _live_routes(service: _Service) -> APIRouter:
         if feed.full:
             return JSONResponse({"error": "too many viewers", "hint": "try again"}, 503, {"Retry-After": "5"})
         cursor = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else of.after
+        if cursor is None:  # before it answers: whoever lists the recent ones once it has, misses none between
+            cursor = await feed.cursor()
         headers = {"X-Accel-Buffering": "no"}  # nginx would hold the events back
         access = access_of(request)
         frames = feed.watch(site, cursor, sums=access.sites is None, events=access.role != SHARE)
@@ -249,8 +251,11 @@ def _accepted(request: Request) -> dict[str, str]:
     return {field.alias or name: field.description or "" for each in fields for name, field in each.items()}
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> Response:
+    """A page for people who look for one that there is not; JSON for programs."""
     assert isinstance(error, HTTPException)  # noqa: S101 registered for this type alone
+    if error.status_code == 404 and is_person(request):
+        return FileResponse(STATIC / "nowhere.html", 404)
     hint = "the routes are in /openapi.json" if error.status_code == 404 else ""
     return JSONResponse({"error": error.detail, "hint": hint}, error.status_code, error.headers)
 

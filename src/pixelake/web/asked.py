@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from pixelake.errors import Misasked
 from pixelake.warehouse import now
 from pixelake.warehouse.ask import Answer
 from pixelake.warehouse.clocks import Clocks
@@ -24,7 +25,7 @@ from pixelake.web.asking import Resolved, next_cursor, resolve
 from pixelake.web.described import answers_of, columns_of
 from pixelake.web.line import AT_ONCE, Line
 from pixelake.web.live import Feed
-from pixelake.web.parameters import FORMATS, Asked, Present, of_question
+from pixelake.web.parameters import FORMATS, MAX_ROWS, MAX_SAVED, Asked, AskedList, Present, of_question
 from pixelake.web.shares import check_shown
 from pixelake.web.sources import Sources
 
@@ -39,6 +40,8 @@ SMALL: Final = 200
 """Rows that are written without a thread."""
 GONE: Final = 499
 """Nobody sees this status; it is in no standard."""
+NEXT: Final = "X-Pixelake-Next"
+"""Header of an answer that is rows alone and not all of them: the `cursor` of those behind."""
 BOOT: Final = secrets.token_hex(8)
 """Of this process: its ETags are good as long as it runs, whatever is restored in between."""
 
@@ -83,9 +86,10 @@ class Asking:
         here = await self.here()
         site = site_of(request, given.site)
         check_known(request, here.clocks.known, site)
+        form = formats.chosen(given.format, request.headers.get("accept", ""), FORMATS)
+        _check_rows(given, form)
         resolved = resolve(question, given, site, here.clocks, here.standing)
         check_shown(request, question.name, resolved.ask.filter, resolved.ask.options)
-        form = formats.chosen(given.format, request.headers.get("accept", ""), FORMATS)
         if (tag := _tag(resolved, here.standing.version, here.declared, form)) in _tags(request):
             return Response(status_code=304, headers={**CACHE, "ETag": tag})
         key = "question", resolved.name(here.declared)
@@ -93,6 +97,8 @@ class Asking:
         answer = await attended(request, self.heavy.get(key, ask, caller=access_of(request).caller))
         around = _around(question, resolved, answer)
         headers = {"ETag": _tag(resolved, answer.version, here.declared, form)}
+        if form != "json" and around["next"]:
+            headers[NEXT] = around["next"]
         return await rendered(answer.table, form, around, question.name, headers)
 
     def close(self) -> None:
@@ -100,6 +106,17 @@ class Asking:
         self.heavy.close()
         self.sql.close()
         self.light.close()
+
+
+def _check_rows(given: Asked, form: str) -> None:
+    """Refuse more rows than an answer of that form has.
+
+    Raises:
+        Misasked: they are.
+    """
+    if form == "json" and isinstance(given, AskedList) and given.limit > MAX_ROWS:
+        hint = f"go on behind `cursor`; as csv, parquet or rows an answer has up to {MAX_SAVED:,}"
+        raise Misasked(f"limit: at most {MAX_ROWS:,} rows as json", hint)
 
 
 def routes(asking: Asking, feed: Feed) -> APIRouter:
@@ -122,7 +139,7 @@ def routes(asking: Asking, feed: Feed) -> APIRouter:
 
 def _asker(asking: Asking, question: Question) -> Callable[..., Awaitable[Response]]:
     """The route of a question, with the parameters that it takes."""
-    model = of_question(question)
+    model = of_question(question.name)
 
     async def ask(request: Request, given: Annotated[model, Query()]) -> Response:  # type: ignore[valid-type]
         return await asking.answer(request, question, given)

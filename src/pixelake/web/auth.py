@@ -245,7 +245,7 @@ class Guard:
         rest = urlencode([(name, value) for name, value in query.multi_items() if name != "token"])
         if not self._gate.knows(query["token"]):
             _log.info("login", outcome="wrong", by="token")
-            return RedirectResponse("/login#token", 303) if _is_person(request) else _refused(request)
+            return RedirectResponse("/login#token", 303) if is_person(request) else _refused(request)
         secret = await self._login.begin(request)
         answer = RedirectResponse("/?" + rest if rest else "/", 303)
         if secret is not None:
@@ -310,7 +310,7 @@ def _guard(message: Message, scope: Mapping[str, Any]) -> None:
             headers.setdefault(name, value)
 
 
-def _is_person(request: Request) -> bool:
+def is_person(request: Request) -> bool:
     """Whether a browser wants a page."""
     wants = "text/html" in request.headers.get("accept", "") and request.method in SAFE
     return wants and not request.scope["path"].startswith("/api/")
@@ -318,7 +318,7 @@ def _is_person(request: Request) -> bool:
 
 def _refused(request: Request) -> Response:
     """The log-in page for people, 401 for programs."""
-    if _is_person(request):
+    if is_person(request):
         query = request.scope["query_string"].decode("latin-1")
         here = request.scope["path"] + (f"?{query}" if query else "")
         return RedirectResponse(f"/login?{urlencode({'next': here})}" if here != "/" else "/login", 303)

@@ -155,6 +155,7 @@ PANELS: Final = (
         "list",
         "What brought visits.",
         "Sources",
+        nothing="direct or not told",
         filter="channel",
         more=_VISITS,
     ),

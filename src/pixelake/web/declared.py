@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Final
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -16,12 +15,12 @@ from pixelake.warehouse.filters import MOST_FILTERS
 from pixelake.warehouse.shop import LEAST_STEPS, MOST_STEPS, declarable
 from pixelake.web.access import check_owner, site_of
 from pixelake.web.asked import Asking
-from pixelake.web.bodies import body_of, described
+from pixelake.web.bodies import Body, body_of, described
 from pixelake.web.parameters import LONGEST as LONGEST_TEXT
 from pixelake.web.parameters import Parameters
 
-Filter = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_TEXT)]
-Filters = Annotated[list[Filter], msgspec.Meta(min_length=1, max_length=MOST_FILTERS)]
+Filter = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+Filters = Annotated[list[Filter], Field(min_length=1, max_length=MOST_FILTERS)]
 _GOAL: Final = {"filters": ["event is purchase"], "worth": "2.50"}
 _FUNNEL: Final = {"steps": [["path is /"], ["event is add_to_cart"], ["event is purchase"]]}
 
@@ -60,17 +59,17 @@ class Declared(BaseModel):
     funnels: list[ToldFunnel]
 
 
-class NewGoal(msgspec.Struct, forbid_unknown_fields=True):
+class NewGoal(Body):
     """What a goal is to be."""
 
     filters: Filters
-    worth: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    worth: Annotated[str, Field(max_length=40)] | None = None
 
 
-class NewFunnel(msgspec.Struct, forbid_unknown_fields=True):
+class NewFunnel(Body):
     """What a funnel is to be."""
 
-    steps: Annotated[list[Filters], msgspec.Meta(min_length=LEAST_STEPS, max_length=MOST_STEPS)]
+    steps: Annotated[list[Filters], Field(min_length=LEAST_STEPS, max_length=MOST_STEPS)]
 
 
 def routes(asking: Asking) -> APIRouter:

@@ -1,12 +1,14 @@
 """What the routes answer, as the OpenAPI has it: one model a question, its definitions among them."""
 
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from pixelake.warehouse.ask import Answer
-from pixelake.warehouse.questions import Column, Question
+from pixelake.warehouse.now import QUESTION
+from pixelake.warehouse.questions import Column, Question, questions
 from pixelake.web.formats import TYPES
 
 _KINDS: Final[dict[str, Any]] = {
@@ -106,8 +108,7 @@ FAULTS: Final[dict[int | str, dict[str, Any]]] = {
 
 def answers_of(question: Question) -> dict[int | str, dict[str, Any]]:
     """What the route of a question answers."""
-    row = _row(question)
-    whole = create_model(f"Answer_{question.name}", __base__=Answered, rows=(list[row], Field(description="in order")))  # type: ignore[valid-type]
+    whole, row = _models(question.name)
     sample = {column.name: _SAMPLES[column.type] for column in question.columns}
     example: dict[str, Any] = {
         "question": question.name,
@@ -137,6 +138,14 @@ def answers(model: Any, described: str, example: Any, *, arrow: bool = False) ->
         304: {"description": "As it was (`If-None-Match`)"},
         **FAULTS,
     }
+
+
+@cache
+def _models(name: str) -> tuple[type[BaseModel], type[BaseModel]]:
+    """The answer to a question, and a row of it; made once a process, as each takes a while."""
+    row = _row(QUESTION if name == QUESTION.name else questions()[name])
+    rows: Any = (list[row], Field(description="in order"))  # type: ignore[valid-type]
+    return create_model(f"Answer_{name}", __base__=Answered, rows=rows), row
 
 
 def _row(question: Question) -> type[BaseModel]:

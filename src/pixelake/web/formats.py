@@ -21,8 +21,10 @@ TYPES: Final = {
     "arrow": "application/vnd.apache.arrow.stream",
 }
 """Name of a format -> its media type."""
-FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A text that begins so is a formula for a spreadsheet: in CSV it stands behind an apostrophe."""
+FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A text that begins so, also in full width, is a formula for a spreadsheet: in CSV it stands behind an apostrophe."""
+PART: Final = 2_000
+"""Rows that are written at once."""
 
 _JSON: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 _QUOTED: Final = frozenset('",\r\n')
@@ -70,9 +72,10 @@ def body(table: pa.Table, form: str, around: Mapping[str, Any]) -> bytes:
         if form == "json":
             return json_of({**around, "rows": listed(table)})
         if form == "rows":
-            return json_of(listed(table))
+            return b"[" + b",".join(json_of(listed(part))[1:-1] for part in _parts(table)) + b"]"
         if form == "csv":
-            return "".join(_csv(table)).encode("utf-8", "surrogatepass")
+            head = _line(map(_inert, table.column_names))
+            return b"".join(lines.encode("utf-8", "surrogatepass") for lines in (head, *map(_csv, _parts(table))))
         out = io.BytesIO()
         if form == "parquet":
             pq.write_table(distinct(table), out)
@@ -84,10 +87,13 @@ def body(table: pa.Table, form: str, around: Mapping[str, Any]) -> bytes:
         raise QueryError(f"format: a value cannot be written as {form}: {error}", "cast it to text") from None
 
 
-def _csv(table: pa.Table) -> Iterator[str]:
-    yield _line(map(_inert, table.column_names))
-    for row in rows_of(distinct(table), "lossy"):
-        yield _line(_plain(value) for value in row.values())
+def _parts(table: pa.Table) -> Iterator[pa.Table]:
+    """A few rows at a time: as objects of Python they take many times the memory."""
+    return (table.slice(start, PART) for start in range(0, table.num_rows, PART))
+
+
+def _csv(table: pa.Table) -> str:
+    return "".join(_line(map(_plain, row.values())) for row in rows_of(distinct(table), "lossy"))
 
 
 def _line(cells: Iterable[str]) -> str:

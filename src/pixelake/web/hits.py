@@ -1,7 +1,7 @@
 """The routes of single hits: an event with all its columns, a reject with why, and a reject judged anew."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final
@@ -30,6 +30,7 @@ _MEANINGS: Final = {
     "reject": {field.name: field.meaning for field in REJECT_FIELDS},
 }
 
+_Row = Mapping[str, Any]
 Name = Annotated[str, Path(min_length=1, max_length=LONGEST, description="its `hit_id`", examples=["p-4f1c9a2e-12"])]
 
 
@@ -49,6 +50,7 @@ class OfHit(OfSite):
 def routes(asking: Asking) -> APIRouter:
     """One hit."""
     found = APIRouter(tags=["newest"])
+    one = asyncio.Lock()  # those that wait for their turn take no thread from others
 
     @found.get("/hit/{hit_id:path}", response_model=None, responses=_MISSING)
     async def hit(request: Request, hit_id: Name, of: Annotated[OfHit, Query()]) -> Response:
@@ -69,7 +71,9 @@ def routes(asking: Asking) -> APIRouter:
         check_owner(request)
         if not _is_name(hit_id):
             return _missing(hit_id)
-        report = await asyncio.to_thread(asking.sources.hits.replay, hit_id)
+        async with one:
+            report = await asyncio.to_thread(asking.sources.hits.replay, hit_id)
+        asking.heavy.drop(_reject_key(hit_id))
         return JSONResponse(dict(report)) if report["looked_at"] else _missing(hit_id)
 
     return found
@@ -87,17 +91,28 @@ def _check_rows(request: Request) -> None:
 
 async def _look(
     asking: Asking, request: Request, hit_id: str, site: str | None, at: datetime | None
-) -> tuple[str, Mapping[str, Any] | None]:
+) -> tuple[str, _Row | None]:
     if not _is_name(hit_id):
         return "", None
     hits, caller = asking.sources.hits, access_of(request).caller
     moment = at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
-    event = await asking.heavy.get(
-        ("hit", hit_id, site, moment), partial(hits.event, hit_id, site, moment), caller=caller
-    )
+    key = "hit", hit_id, site, moment
+    event = await _found(asking, key, partial(hits.event, hit_id, site, moment), caller)
     if event is not None or access_of(request).sites is not None:
         return "event", event
-    return "reject", await asking.heavy.get(("reject", hit_id), partial(hits.reject, hit_id), caller=caller)
+    return "reject", await _found(asking, _reject_key(hit_id), partial(hits.reject, hit_id), caller)
+
+
+async def _found(asking: Asking, key: tuple[Any, ...], look: Callable[[], _Row | None], caller: str) -> _Row | None:
+    """What is there. That nothing is there is not remembered: it may be, the next moment."""
+    row = await asking.heavy.get(key, look, caller=caller)
+    if row is None:
+        asking.heavy.drop(key)
+    return row
+
+
+def _reject_key(hit_id: str) -> tuple[str, str]:
+    return "reject", hit_id
 
 
 def _is_name(hit_id: str) -> bool:

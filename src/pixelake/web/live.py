@@ -97,15 +97,20 @@ class Feed:
         """The newest events, newest first."""
         return [shown(row) for row in await self.call(self._live.newest, limit, site)]
 
+    async def cursor(self) -> int:
+        """Where the newest event is: behind it is what comes from now on."""
+        rows = await self.call(self._live.newest, 1)
+        return rows[0].cursor if rows else 0
+
     async def watch(
-        self, site: str | None, cursor: int | None, *, sums: bool = True, events: bool = True
+        self, site: str | None, cursor: int, *, sums: bool = True, events: bool = True
     ) -> AsyncIterator[bytes]:
-        """What happens on a site, or on all, behind `cursor` or from now on, as server-sent events.
+        """What happens on a site, or on all, behind `cursor`, as server-sent events.
 
         Without `sums` for who may not see what is of all sites together, without `events` for who may not see
         single ones.
         """
-        viewer = _Viewer(site, await self._newest_cursor() if cursor is None else cursor, sums, events)
+        viewer = _Viewer(site, cursor, sums, events)
         self._viewers.add(viewer)
         try:
             yield b"retry: 1000\n\n"
@@ -175,7 +180,7 @@ class Feed:
     async def _set_back(self) -> None:
         """Only a store that began anew is behind where its viewers were before it was asked: they begin with it."""
         before = self._cursors()
-        newest = await self._newest_cursor()
+        newest = await self.cursor()
         for viewer, cursor in before.items():
             if viewer.cursor == cursor > newest:
                 viewer.cursor = 0
@@ -196,10 +201,6 @@ class Feed:
         except asyncio.QueueFull:
             self._viewers.discard(viewer)
             viewer.end()
-
-    async def _newest_cursor(self) -> int:
-        rows = await self.call(self._live.newest, 1)
-        return rows[0].cursor if rows else 0
 
 
 async def _next(viewer: _Viewer) -> bytes | None:

@@ -18,9 +18,9 @@ from pixelake.errors import QueryError, SettingsError
 from pixelake.registry import passwords
 from pixelake.registry.access import User, user_name
 from pixelake.web.access import SHARE, Forbidden, access_of
+from pixelake.web.bodies import FORM, Body, Text, absent, body_of
 from pixelake.web.line import Refused
 from pixelake.web.peer import NOBODYS, address_of, is_own_page, local_path
-from pixelake.web.sent import FORM, Body, Text, absent, body_of
 from pixelake.web.sessions import KEY, Doorman, Opened
 from pixelake.web.throttle import Throttle
 

@@ -1,16 +1,19 @@
 """What the routes take: one model a route, from which requests are checked and the OpenAPI is made."""
 
+from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from pixelake.warehouse.filters import MOST_FILTERS
 from pixelake.warehouse.period import DEFAULT, NAMED
-from pixelake.warehouse.questions import Option, Question
+from pixelake.warehouse.questions import Option, questions
 from pixelake.warehouse.zones import INTERVALS
 
 MAX_ROWS: Final = 10_000
-"""Of a list, in one answer."""
+"""Of a list, in one answer as JSON with all that is around its rows."""
+MAX_SAVED: Final = 100_000
+"""Of a list, as a file: its rows alone."""
 FORMATS: Final = ("json", "rows", "csv", "parquet")
 SQL_FORMATS: Final = (*FORMATS, "arrow")
 LONGEST: Final = 2_000
@@ -109,7 +112,12 @@ class Asked(OfSite):
 class AskedList(Asked):
     """What a list takes, too."""
 
-    limit: int = Field(100, ge=1, le=MAX_ROWS, description="at most so many rows")
+    limit: int = Field(
+        100,
+        ge=1,
+        le=MAX_SAVED,
+        description=f"at most so many rows; as `json` {MAX_ROWS:,} at most",
+    )
     cursor: str | None = Field(
         None, max_length=500, description="rows behind: `next` of the answer before, asked for likewise"
     )
@@ -140,8 +148,10 @@ COMMON: Final = frozenset({*Asked.model_fields, *AskedList.model_fields, *AskedS
 """Fields that are no options of a question."""
 
 
-def of_question(question: Question) -> type[Asked]:
-    """What the route of a question takes."""
+@cache
+def of_question(name: str) -> type[Asked]:
+    """What the route of that question takes; made once a process, as each takes a while."""
+    question = questions()[name]
     base: Any = {"list": AskedList, "series": AskedSeries}.get(question.kind, Asked)
     fields: dict[str, Any] = {option.name: _field(option) for option in question.options if option.name not in COMMON}
     made: type[Asked] = create_model(f"Asked_{question.name}", __base__=base, **fields)

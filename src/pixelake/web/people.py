@@ -11,8 +11,8 @@ from pixelake.errors import QueryError, SettingsError
 from pixelake.registry.access import User, user_name
 from pixelake.registry.base import Registry
 from pixelake.web.access import check_owner
+from pixelake.web.bodies import Body, Text, absent, body_of
 from pixelake.web.login import Login
-from pixelake.web.sent import Body, Text, absent, body_of
 
 _log = structlog.get_logger()
 

@@ -1,9 +1,8 @@
 """Queries in SQL that are kept under a name: an owner keeps them, and who may see their site reads them."""
 
 import asyncio
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -14,9 +13,12 @@ from pixelake.registry.base import Registry
 from pixelake.registry.queries import LONGEST, LONGEST_NAME
 from pixelake.registry.queries import Query as Kept
 from pixelake.web.access import access_of, check_owner, site_of
-from pixelake.web.bodies import body_of, described
+from pixelake.web.bodies import Body, body_of, described
+from pixelake.web.described import Fault
 from pixelake.web.parameters import OfSite
 
+_NO_NAME: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Fault, "description": "No address has that name"}}
+"""One with a line feed, or `..`."""
 _EXAMPLE: Final = {"sql": "select count(*) as n from events", "site": None}
 Name = Annotated[str, Path(max_length=LONGEST_NAME, description="what the query is called")]
 
@@ -36,11 +38,11 @@ class Queries(BaseModel):
     queries: list[Saved]
 
 
-class NewQuery(msgspec.Struct, forbid_unknown_fields=True):
+class NewQuery(Body):
     """What a query is to be."""
 
-    sql: Annotated[str, msgspec.Meta(max_length=LONGEST)]
-    site: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+    sql: Annotated[str, Field(max_length=LONGEST)]
+    site: Annotated[str, Field(min_length=1, max_length=255)] | None = None
 
 
 def routes(registry: Registry) -> APIRouter:
@@ -54,7 +56,7 @@ def routes(registry: Registry) -> APIRouter:
         kept = await asyncio.to_thread(registry.queries.all)
         return Queries(queries=[Saved(**each._asdict()) for each in kept if sites is None or each.site in sites])
 
-    @found.put("/queries/{name}", status_code=204, openapi_extra=described(NewQuery, _EXAMPLE))
+    @found.put("/queries/{name:path}", status_code=204, responses=_NO_NAME, openapi_extra=described(NewQuery, _EXAMPLE))
     async def put(request: Request, name: Name) -> Response:
         """Keep a query, in the place of one of its name. For owners."""
         check_owner(request)
@@ -65,7 +67,7 @@ def routes(registry: Registry) -> APIRouter:
             raise Misasked(f"body: {error}", error.hint) from None
         return Response(status_code=204)
 
-    @found.delete("/queries/{name}", status_code=204)
+    @found.delete("/queries/{name:path}", status_code=204, responses=_NO_NAME)
     async def delete(request: Request, name: Name) -> Response:
         """Keep it no longer. For owners."""
         check_owner(request)

@@ -8,13 +8,14 @@ sender may have put a name into them), and takes no filter by them.
 """
 
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import structlog
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from pixelake.dialects.site import site_name
 from pixelake.errors import QueryError, SettingsError
@@ -22,10 +23,10 @@ from pixelake.registry.access import DAY, Share
 from pixelake.registry.tokens import hash_of
 from pixelake.warehouse.filters import Filter, columns_in
 from pixelake.web.access import SHARE, Access, Forbidden, access_of, check_owner
+from pixelake.web.bodies import FORM, Body, Text, absent, body_of
 from pixelake.web.line import Refused
 from pixelake.web.login import Login
 from pixelake.web.peer import OWN_FORM, SAFE, address_of, is_own_page
-from pixelake.web.sent import FORM, Body, Text, absent, body_of
 from pixelake.web.sessions import KEY
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -173,7 +174,7 @@ class ShareDoor:
         share = (await self._doorman.door()).shares.get(hash_of(secret))
         path = slash + rest if rest else ""
         if share is None or not share.holds(self._doorman.now()):
-            return _over(is_page=not path)
+            return _over(is_page=_is_page(path))
         return Way(share, path)
 
     async def access(self, request: Request, share: Share) -> Access | None:
@@ -193,7 +194,7 @@ class ShareDoor:
         if request.method not in SAFE:
             return JSONResponse({"error": "a shared link changes nothing", "hint": _HINT}, 405, {"Allow": "GET, HEAD"})
         if way.path and way.path.removeprefix(API) not in ROUTES:
-            return JSONResponse({"error": "a shared link does not show this", "hint": _HINT}, 403)
+            return _not_shown(request, is_page=_is_page(way.path))
         if await self.access(request, way.share) is not None:
             return None
         if way.path:
@@ -228,6 +229,20 @@ def inner(way: Way) -> Mapping[str, Any]:
     path = way.path or "/"
     more: dict[str, Any] = {} if way.path else {ANCESTORS: way.share.ancestors}
     return {"path": path, "raw_path": path.encode(), KEY: None, **more}
+
+
+def _is_page(path: str) -> bool:
+    """Whether people, not programs, open what is behind a secret."""
+    return not path.startswith("/api/")
+
+
+def _not_shown(request: Request, *, is_page: bool) -> Response:
+    """For people 404, with the way to what the link shows; 403 for programs."""
+    if not is_page or "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse({"error": "a shared link does not show this", "hint": _HINT}, 403)
+    secret = request.scope["path"].removeprefix(START).partition("/")[0]
+    text = (STATIC / "nowhere.html").read_text(encoding="utf-8")
+    return HTMLResponse(text.replace('href="/"', f'href="{escape(START + secret)}"'), 404)
 
 
 def _over(*, is_page: bool) -> Response:

@@ -16,13 +16,15 @@ from starlette.responses import Response
 from pixelake.dialects.site import site_name
 from pixelake.errors import QueryError, SettingsError
 from pixelake.registry.base import Registry, Snapshot
+from pixelake.warehouse.zones import known
 from pixelake.web import formats
 from pixelake.web.access import access_of, check_owner, site_of
 from pixelake.web.asked import CACHE, Asking, attended
+from pixelake.web.bodies import Body, Text, body_of
+from pixelake.web.bodies import described as of_body
 from pixelake.web.eachsite import EachSite, SitesAsked
 from pixelake.web.live import Feed
 from pixelake.web.parameters import Parameters
-from pixelake.web.sent import Body, Text, body_of
 from pixelake.web.sources import Sources
 
 LOOPBACK: Final = ("127.", "localhost", "::1")
@@ -56,11 +58,6 @@ class SiteChange(Body):
     badge: bool | None = Field(None, description="whether it has a badge")
 
 
-def _body(model: type[Body]) -> dict[str, Any]:
-    """What a route takes, as the OpenAPI has it."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
-
-
 def routes(asking: Asking, feed: Feed) -> APIRouter:
     """All sites; one; a new one; a change of one."""
     found = APIRouter(tags=["sites"])
@@ -80,7 +77,7 @@ def routes(asking: Asking, feed: Feed) -> APIRouter:
         name = site_of(request, named(given.site)) or ""
         return described(sources, await asyncio.to_thread(sources.registry.snapshot), name)
 
-    @found.post("/site", status_code=201, openapi_extra=_body(NewSite))
+    @found.post("/site", status_code=201, openapi_extra=of_body(NewSite))
     async def add_site(request: Request) -> dict[str, Any]:
         """Declare a site. One that is there stays as it is: `new` is false then."""
         check_owner(request)
@@ -88,7 +85,7 @@ def routes(asking: Asking, feed: Feed) -> APIRouter:
         new = await asyncio.to_thread(add, sources.registry, given)
         return described(sources, await asyncio.to_thread(sources.registry.snapshot), named(given.site)) | {"new": new}
 
-    @found.patch("/site", openapi_extra=_body(SiteChange))
+    @found.patch("/site", openapi_extra=of_body(SiteChange))
     async def change_site(request: Request) -> dict[str, Any]:
         """Let another zone or policy hold for hits of a site from now on, or give it a badge."""
         check_owner(request)
@@ -121,7 +118,8 @@ def add(registry: Registry, given: NewSite) -> bool:
     if name in registry.snapshot().sites:
         return False
     if given.zone:
-        _told("zone", lambda: registry.change_zone(name, given.zone or ""))
+        known(given.zone)
+        _told("site", lambda: registry.change_zone(name, given.zone or ""))
     else:
         registry.add_sites([name])
     if name not in registry.snapshot().sites:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pixelake.collect.logs import access
-from pixelake.collect.logs.access import Line
+from pixelake.collect.logs.line import Line
 from pixelake.errors import SettingsError
 from tests.work import growth
 

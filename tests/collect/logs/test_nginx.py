@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pixelake.collect.logs import access
-from pixelake.collect.logs.access import Line
+from pixelake.collect.logs.line import Line
 
 CONFIGURATION = """
 {user}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pixelake.collect.logs.access import Line
+from pixelake.collect.logs.line import Line
 from pixelake.collect.logs.visits import Wanted, hit_of, routes_of
 from pixelake.dialects.native import Native
 from pixelake.hit import Hit

@@ -89,8 +89,8 @@ def test_the_chart_is_the_series(asked: tuple[Questions, Clocks], report: Report
 def test_each_list_is_its_question(asked: tuple[Questions, Clocks], report: Report) -> None:
     """In its order, as far as it is shown; that there is more is told."""
     for panel in report.panels:
-        rows = ask(asked, panel.of.question, limit=ROWS, compare=True)
-        assert [each.name for each in panel.rows] == [row["value"] for row in rows]
+        rows = ask(asked, panel.of.question, limit=ROWS, compare=True, options=dict(panel.of.options))
+        assert [each.name for each in panel.rows] == [row[panel.of.key] for row in rows]
         assert [each.value for each in panel.rows] == [row[panel.of.column] for row in rows]
         assert [each.change for each in panel.rows] == [row[f"change_{panel.of.column}"] for row in rows]
     pages = next(panel for panel in report.panels if panel.of.question == "pages")

@@ -1,7 +1,9 @@
 """Handing a mail to a real server on this machine."""
 
+import re
 import socket
 import ssl
+from base64 import b64encode
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -127,6 +129,40 @@ def test_what_a_server_says_is_one_line(mail: EmailMessage) -> None:
         with pytest.raises(Unsent) as told:
             send(server_of(f"smtp://127.0.0.1:{box.port}"), mail)
     assert str(told.value) == f"127.0.0.1:{box.port}: 554 no [31m thanks"
+
+
+def echoes() -> dict[str, str]:
+    """What a server may repeat of what it was told -> by what the password could be known."""
+    plain, login = (b64encode(each.encode()).decode() for each in (f"\0{USER}\0{PASSWORD}", PASSWORD))
+    return {
+        "plain": f"bad {PASSWORD}",
+        "two lines": f"bad {PASSWORD[:3]}\r\n{PASSWORD[3:]}",
+        "AUTH LOGIN": f"bad {login}",
+        "AUTH LOGIN without padding": f"bad {login.rstrip('=')}!",
+        "AUTH PLAIN": f"bad AUTH PLAIN {plain}",
+        "AUTH PLAIN in lines": f"bad {plain[:20]}\r\n {plain[20:]}",
+        "where the line is cut": "x" * (post._MOST - len("554 ") - len(login) + 2) + login,
+    }
+
+
+@pytest.mark.parametrize("echo", echoes().values(), ids=echoes().keys())
+def test_a_server_that_repeats_the_password_is_not_quoted(mail: EmailMessage, echo: str) -> None:
+    """Neither as it is, nor in base64 as it was sent, nor a part of it."""
+    with mailbox(asks=True) as box:
+        box.answer = "\r\n".join(f"554{'- '[at]}{line}" for at, line in enumerate(("no", echo.replace("\r\n", "\t"))))
+        with pytest.raises(Unsent) as told:
+            send(server_of(f"smtp://{URL_USER}@127.0.0.1:{box.port}"), mail)
+    said = str(told.value)
+    assert "***" in said
+    assert "554 no" in said
+    assert not re.search(r"AHBAc3|cEBzczp3|cEBz|p@s|w/rd|L3Jk|[A-Za-z0-9+/]{12,}", said.replace("x" * 40, ""))
+
+
+def test_a_password_that_cannot_be_sent_is_not_quoted(mail: EmailMessage) -> None:
+    """One with letters beyond ASCII: what is wrong is told, and none of them."""
+    with mailbox(asks=True) as box, pytest.raises(Unsent, match="ASCII") as told:
+        send(server_of(f"smtp://me:s%C3%A9same@127.0.0.1:{box.port}"), mail)
+    assert not {"é", "xe9", "same"} & set(re.split(r"[^\wé]+", f"{told.value}"))
 
 
 def test_a_server_that_is_away_is_told(mail: EmailMessage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from pixelake import settings
 from pixelake.errors import SettingsError
-from pixelake.transform.enrich.geo import CDNS, Geo, cdn_of, told
+from pixelake.transform.enrich.geo import CDNS, LOGGED, Geo, Told, cdn_of, only_told, told
 from pixelake.transform.enrich.geo_file import NOWHERE, GeoFile, Place
 from tests.work import growth
 
@@ -289,3 +289,22 @@ def test_hostile_headers_take_linear_time() -> None:
             told({**dict.fromkeys(found, value.encode()), CDNS["vercel"].country: b"DE"}, CDNS["vercel"])
 
         assert growth(work, run) < 24
+
+
+def test_a_log_is_the_cdns_own_word() -> None:
+    """A hit out of a log of CloudFront is believed, whatever stands before the collector; one that was sent is not."""
+    lines = b"User-Agent: x\r\nCloudFront-Viewer-Country: JP\r\n"
+    of_log = Place("JP", None, None, None)
+    for headers in (None, CDNS["cloudflare"], CDNS["cloudfront"]):
+        assert Told(headers)(lines, False, LOGGED) == (of_log,)
+        assert Told(headers)(lines, False, "http") == (None,)
+    assert Told(None)(lines, True, "http") == (None,)
+    assert Told(CDNS["cloudfront"])(lines, True, "http") == (of_log,)
+
+
+def test_no_file() -> None:
+    """What a CDN told is all that is known; the page's own word on the time zone counts first."""
+    place = Place("DE", "DE-BE", "Berlin", "Europe/Berlin")
+    assert only_told(place, False, None) == ("DE", "DE-BE", "Berlin", "Europe/Berlin")
+    assert only_told(place, True, "Asia/Tokyo") == ("DE", "DE-BE", None, "Asia/Tokyo")
+    assert only_told(None, False, "Asia/Tokyo") == (None, None, None, "Asia/Tokyo")

@@ -81,11 +81,13 @@ def builder(folder: Place, clocks: Clocks = UTC_ONLY, at: datetime = FIRST + tim
     return Builder(folder, clocks, clock=FakeClock(round(at.timestamp()) * SECOND))
 
 
-def ask(folder: Place, clocks: Clocks = UTC_ONLY, question: str = "overview", **more: Any) -> tuple[int, set[str]]:
-    """How many hits there are, and where the answer came from."""
+def ask(
+    folder: Place, clocks: Clocks = UTC_ONLY, question: str = "overview", until: int = 400, **more: Any
+) -> tuple[int, set[str]]:
+    """How many hits there are, up to so many days later, and where the answer came from."""
     with lakehouse(folder) as house:
         answer = Questions(house, lambda: clocks).ask(
-            Ask(question, FIRST - timedelta(days=40), FIRST + timedelta(days=400), **more)
+            Ask(question, FIRST - timedelta(days=40), FIRST + timedelta(days=until), **more)
         )
         return sum(answer.table["hits"].to_pylist()), {part.source for part in answer.parts}
 
@@ -365,3 +367,93 @@ def test_a_goal_may_name_a_column_of_the_users_own(tmp_path: Path) -> None:
             answer = asked.ask(Ask("goals", FIRST, FIRST + timedelta(days=3), site))
         assert answer.table["conversions"].to_pylist() == [3]
         assert {part.source for part in answer.parts} == {source}
+
+
+def test_months_of_an_older_version_are_joined_again(built: Path) -> None:
+    """They have no sums of their own: until they do, questions take their days, and no day is counted anew."""
+    path = built / manifest.FOLDER / manifest.MANIFEST
+    told = json.loads(path.read_text())
+    old = [month.pop("sums") for unit in told["units"] for month in unit["months"].values()]
+    path.write_text(json.dumps(told | {"format": 1}))
+    for name in filter(None, old):
+        (path.parent / name).unlink()
+    assert ask(built) == (5, {"days"})
+    assert builder(built).is_wanted()
+    assert builder(built).run()[:2] == (0, 1)
+    assert ask(built) == (5, {"days", "months"})
+
+
+def test_a_series_of_days_takes_whole_months(built: Path) -> None:
+    """One of hours takes days; both have all of it."""
+    assert ask(built, question="series", interval="day", until=90) == (5, {"days", "months"})
+    assert ask(built, question="series", interval="hour", until=33) == (5, {"days"})
+
+
+@pytest.fixture
+def year(tmp_path: Path) -> Path:
+    """A lake with one event in each month from October to April."""
+    Lake(tmp_path / "lake").write(outcome(rows(days=(-110, -80, -50, -20, 10, 40, 70))))
+    assert builder(tmp_path / "lake", at=FIRST + timedelta(days=100)).run().months == 7
+    return tmp_path / "lake"
+
+
+def parts(folder: Path) -> tuple[int, list[tuple[str, int]]]:
+    """How many hits there are, and from how many files of what."""
+    with lakehouse(folder) as house:
+        asked = Ask("overview", FIRST - timedelta(days=200), FIRST + timedelta(days=200))
+        answer = Questions(house, lambda: UTC_ONLY).ask(asked)
+        return answer.table["hits"][0].as_py(), [(part.source, part.files) for part in answer.parts]
+
+
+def test_months_of_a_year_are_read_from_one_file(year: Path) -> None:
+    """One of each calendar year; the files of months stay, and are not read."""
+    assert parts(year) == (7, [("days", 1), ("months", 2), ("days", 1)])
+    found = manifest.read(year / manifest.FOLDER)
+    assert found is not None
+    assert {first: len(each.of) for first, each in found.units[0].years.items()} == {"2025-01-01": 2, "2026-01-01": 3}
+
+
+def test_a_year_that_lacks_is_made_of_its_months(year: Path) -> None:
+    """Also when no day and no month is to be counted."""
+    path = year / manifest.FOLDER / manifest.MANIFEST
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"units": [unit | {"years": {}} for unit in told["units"]]}))
+    assert parts(year) == (7, [("days", 1), ("months", 5), ("days", 1)])
+    made = builder(year, at=FIRST + timedelta(days=100))
+    assert made.is_wanted()
+    assert made.run()[:2] == (0, 0)
+    assert not made.is_wanted()
+    assert parts(year) == (7, [("days", 1), ("months", 2), ("days", 1)])
+
+
+def test_a_month_that_does_not_hold_any_more_takes_its_year_with_it(year: Path) -> None:
+    """Nothing of it stays in a file; until it is counted anew its days are read, and the others from their months."""
+    Lake(year).write(outcome(rows(start=100, days=(11,))))
+    assert parts(year)[0] == 8
+    made = builder(year, at=FIRST + timedelta(days=100))
+    before = {name for name in files(year) if name.startswith("year-2026")}
+    made.prune()
+    assert not {name for name in files(year) if name.startswith("year-2026")}
+    assert parts(year)[0] == 8
+    assert made.run().months == 1
+    after = {name for name in files(year) if name.startswith("year-2026")}
+    assert len(after) == 1 != before & after
+    assert parts(year) == (8, [("days", 1), ("months", 2), ("days", 1)])
+
+
+@pytest.mark.parametrize("kind", ["day-2026-02-0", "month-2026-02-01.cube", "month-2026-02-01.sums", "year-2026"])
+def test_a_file_that_is_lost_is_made_again(year: Path, kind: str) -> None:
+    """Questions go another way meanwhile, and the next run has everything as it was."""
+    kinds = {name.rpartition("-")[0].rpartition("-")[0] for name in files(year)}
+    lost = [name for name in files(year) if name.startswith(kind)]
+    assert lost
+    for name in lost:
+        (year / manifest.FOLDER / name).unlink()
+    assert parts(year)[0] == 7
+    made = builder(year, at=FIRST + timedelta(days=100))
+    assert made.is_wanted()
+    made.run()
+    made.run()  # what the list named before stays for one more
+    assert not made.is_wanted()
+    assert {name.rpartition("-")[0].rpartition("-")[0] for name in files(year)} == kinds
+    assert parts(year) == (7, [("days", 1), ("months", 2), ("days", 1)])

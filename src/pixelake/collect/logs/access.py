@@ -15,6 +15,7 @@ import msgspec
 
 from pixelake.cache import bounded
 from pixelake.clock import SECOND
+from pixelake.collect.logs.line import Format, Line
 from pixelake.dialects.text import text
 from pixelake.errors import SettingsError
 
@@ -25,8 +26,6 @@ COMBINED: Final = (
 """Of Apache; nginx's `combined` looks the same. Many servers add fields behind it."""
 LONGEST_FORMAT: Final = 4_096
 """Characters of a format."""
-LONGEST: Final = 65_536
-"""Bytes of a line. Servers bound heads well below that."""
 LONGEST_ADDRESS: Final = 253
 """Characters: a server may have written the host's name."""
 
@@ -86,41 +85,6 @@ JSON_NAMES: Final[Mapping[str, str]] = dict(NGINX) | {
     "server": "host",
 }
 """Member of a JSON line -> what is read from it: nginx's own names, and those that people often give."""
-
-
-class Line(NamedTuple):
-    """A request as a server wrote it down.
-
-    Attributes:
-        at: when, µs UTC.
-        address: of the client; the name of its host if the server looked that up.
-        method: empty if what was sent is no request.
-        target: path and query, as sent; empty likewise.
-        status: of the answer.
-        referrer: as sent; empty if there was none.
-        agent: the user agent, likewise.
-        host: whom it was sent to; empty if the format does not tell.
-    """
-
-    at: int
-    address: str
-    method: bytes
-    target: bytes
-    status: int
-    referrer: bytes
-    agent: bytes
-    host: bytes
-
-
-Read = Callable[[bytes], Line | str]
-"""A line without its end -> what it says, or why it cannot be read. Never raises."""
-
-
-class Format(NamedTuple):
-    """How lines are read, and whether they tell the host."""
-
-    read: Read
-    has_host: bool
 
 
 def combined() -> Format:
@@ -281,8 +245,8 @@ def _line(fields: Mapping[str, bytes]) -> Line | str:
     if len(address) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(address):
         return "its address is none"
     method, target = _request(fields)
-    others = [_told(fields.get(name, b"")) for name in ("referrer", "agent", "host")]
-    return Line(at, address.decode(), method, target, int(status), *others)
+    referrer, agent, host = (_told(fields.get(name, b"")) for name in ("referrer", "agent", "host"))
+    return Line(at, address.decode(), method, target, int(status), referrer, agent, host)
 
 
 def _told(sent: bytes) -> bytes:

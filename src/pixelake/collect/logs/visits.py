@@ -7,13 +7,11 @@ from typing import Final, NamedTuple
 from urllib.parse import quote_from_bytes
 
 from pixelake.cache import bounded
-from pixelake.collect.logs.access import Line
+from pixelake.collect.logs.line import Line
 from pixelake.dialects.base import Dialect
 from pixelake.dialects.site import site_name
 from pixelake.hit import Hit
 
-SOURCE: Final = "import"
-"""The `source` of hits from logs."""
 REQUEST: Final = "request"
 """The event of a line that is no view of a page, where such lines are wanted."""
 ASSETS: Final = frozenset(
@@ -26,6 +24,7 @@ ASSETS: Final = frozenset(
 
 _ORIGIN: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 _UNSENDABLE: Final = re.compile(rb"[^\x21-\x7e]")
+_SENDABLE: Final = bytes(range(0x21, 0x7F))
 _LINE_END: Final = re.compile(rb"[\r\n\0]+")
 
 
@@ -86,9 +85,10 @@ def _host(sent: bytes) -> str:
 
 def _sent(line: Line, target: bytes, hit_id: str) -> Hit:
     """What was sent to a pixel."""
-    clean = _UNSENDABLE.sub(lambda found: b"%%%02X" % found[0][0], target)
+    if target.translate(None, _SENDABLE):  # a quarter of the time of looking for what is none
+        target = _UNSENDABLE.sub(lambda found: b"%%%02X" % found[0][0], target)
     referer = b"Referer: %b\r\n" % _line(line.referrer) if line.referrer else b""
-    return _hit(line, line.method, clean, referer, hit_id)
+    return _hit(line, line.method, target, referer, hit_id)
 
 
 def _page(line: Line, sent: bytes, target: bytes, hit_id: str, *, is_view: bool) -> Hit:
@@ -103,13 +103,13 @@ def _page(line: Line, sent: bytes, target: bytes, hit_id: str, *, is_view: bool)
 
 def _hit(line: Line, method: bytes, target: bytes, headers: bytes, hit_id: str) -> Hit:
     agent = b"User-Agent: %b\r\n" % _line(line.agent) if line.agent else b""
-    head = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, headers, agent)
-    return Hit(line.at, line.address, line.address, head, b"", SOURCE, hit_id)
+    head = b"%b %b HTTP/1.1\r\n%b%b%b\r\n" % (method, target, headers, agent, line.headers)
+    return Hit(line.at, line.address, line.address, head, b"", line.source, hit_id)
 
 
 def _line(value: bytes) -> bytes:
     """What may stand in a header."""
-    return _LINE_END.sub(b" ", value)
+    return value if len(value.translate(None, b"\r\n\0")) == len(value) else _LINE_END.sub(b" ", value)
 
 
 @bounded(16_384)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from pixelake.errors import Misasked, QueryError
-from pixelake.operate.report.sections import HEADLINES, ROWS, SECTIONS, UNUSUAL, Headline, Section
+from pixelake.operate.report.places import country
+from pixelake.operate.report.sections import COUNTRIES, HEADLINES, ROWS, SECTIONS, UNUSUAL, Headline, Section
 from pixelake.warehouse import compare
 from pixelake.warehouse.ask import Answer, Ask
 from pixelake.warehouse.clocks import Clocks
@@ -87,7 +88,7 @@ class Row:
     """A row of a list.
 
     Attributes:
-        name: as it was sent; None: without a value.
+        name: as it was sent, a country's in English; None: without a value.
         value: by which it stands where it stands.
         change: by which share it changed; None: the period before had none.
         beside: the other column; None: there is none.
@@ -254,7 +255,7 @@ class Gather:
 
     def _panels(self, base: Ask) -> Iterator[Panel]:
         for section in SECTIONS:
-            answer = self._listed(section.title, replace(base, question=section.question, limit=ROWS, compare=True))
+            answer = self._listed(section.title, _asked(section, base))
             if answer and (answer.table.num_rows or not section.is_optional):
                 yield Panel(section, [*_rows(section, answer)], answer.more)
 
@@ -264,9 +265,8 @@ class Gather:
             return
         answer = self._listed("Unusual hours", replace(base, question="unusual", limit=UNUSUAL))
         for row in rows_of(answer.table) if answer else ():
-            yield Unusual(
-                wall(clock, row["begins"]), wall(clock, row["ends"]), row["what"], row["value"], row["reason"]
-            )
+            value = country(row["value"]) if row["what"] == "country" else row["value"]
+            yield Unusual(wall(clock, row["begins"]), wall(clock, row["ends"]), row["what"], value, row["reason"])
 
     def _listed(self, title: str, ask: Ask) -> Answer | None:
         """The answer; None if it takes too long or too much."""
@@ -305,7 +305,12 @@ def _figures(row: Mapping[str, Any]) -> Iterator[Figure]:
 def _rows(section: Section, answer: Answer) -> Iterator[Row]:
     for row in rows_of(answer.table):
         beside = row[section.beside] if section.beside else None
-        yield Row(row["value"], float(row[section.column] or 0), row[f"change_{section.column}"], beside)
+        name = country(row[section.key]) if section.question == COUNTRIES else row[section.key]
+        yield Row(name, float(row[section.column] or 0), row[f"change_{section.column}"], beside)
+
+
+def _asked(section: Section, base: Ask) -> Ask:
+    return replace(base, question=section.question, limit=ROWS, compare=True, options=dict(section.options))
 
 
 def _is_within(bucket: datetime, hours: Unusual, named: str | None) -> bool:

@@ -1,7 +1,9 @@
 """Hands a mail to the server that the setting ``smtp`` names. What it says of the password is nothing."""
 
+import re
 import smtplib
 import ssl
+from base64 import b64encode
 from contextlib import suppress
 from email.message import EmailMessage
 from ipaddress import ip_address
@@ -103,23 +105,36 @@ def _enter(connection: smtplib.SMTP, server: Server) -> None:
 
 
 def _unsent(server: Server, error: Exception) -> PixelakeError:
-    said = _said(error)
-    if server.password:
-        said = said.replace(server.password, "***")
+    said = _line(_without_password(_said(error), server))
     where = f"{server.host}:{server.port}"
     is_login = isinstance(error, smtplib.SMTPAuthenticationError)
     hint = "look at user and password in smtp" if is_login else "look at smtp, and at that server"
     return Unsent(f"{where}: {said[:_MOST]}", hint)
 
 
+def _without_password(text: str, server: Server) -> str:
+    """A text as it came, but for the password: plain, or as it goes over the wire, also if that is broken into lines.
+
+    Alone (``AUTH LOGIN``), and with the user before it (``AUTH PLAIN``), in base64; with padding or without.
+    """
+    if not server.password:
+        return text
+    sent = (server.password, f"\0{server.user}\0{server.password}")
+    coded = [b64encode(each.encode()).decode().rstrip("=") for each in sent]
+    forms = sorted([server.password, *coded], key=len, reverse=True)
+    return re.sub("|".join(r"[\s\0]*".join(map(re.escape, form)) for form in forms), "***", text)
+
+
 def _said(error: Exception) -> str:
-    """What a server answered, or what is wrong on the way, in a line."""
+    """What a server answered, or what is wrong on the way, as it came."""
+    if isinstance(error, UnicodeEncodeError):  # its own text quotes what it cannot write
+        return "user, password or an address has letters that a mail server takes only in ASCII"
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, text = next(iter(error.recipients.values()), (0, b"nobody takes it"))
-        return _line(f"{code} {_text(text)}: all of report_to were refused")
+        return f"{code} {_text(text)}: all of report_to were refused"
     if isinstance(error, smtplib.SMTPResponseException):
-        return _line(f"{error.smtp_code} {_text(error.smtp_error)}")
-    return _line(str(error) or type(error).__name__)
+        return f"{error.smtp_code} {_text(error.smtp_error)}"
+    return str(error) or type(error).__name__
 
 
 def _text(said: bytes | str) -> str:

@@ -1,6 +1,10 @@
 """What a report shows, as rows of tables. Each is an answer of a named question: nothing is counted here."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Headline(NamedTuple):
@@ -30,6 +34,8 @@ class Section(NamedTuple):
         beside_unit: how that is written.
         beside_title: how it is called.
         is_optional: left out if there are no rows.
+        options: of the question.
+        key: the column with the names.
     """
 
     question: str
@@ -41,6 +47,8 @@ class Section(NamedTuple):
     beside_unit: str = ""
     beside_title: str = ""
     is_optional: bool = False
+    options: Mapping[str, str] = _NOTHING
+    key: str = "value"
 
     @property
     def told_unit(self) -> str:
@@ -48,6 +56,8 @@ class Section(NamedTuple):
         return f"{self.beside_title} · {self.unit}" if self.beside else self.unit
 
 
+COUNTRIES: Final = "countries"
+"""The question whose rows are codes of countries."""
 HEADLINES: Final = (
     Headline("visitors", "Visitors", "count"),
     Headline("daily_visitors", "Visitors, day by day", "count"),
@@ -66,9 +76,9 @@ SECTIONS: Final = (
         "entries", "Entry pages", "visits", "visits", beside="bounce_rate", beside_unit="share", beside_title="bounce"
     ),
     Section("referrers", "Referrers", "visits", "visits", nothing="none: direct"),
-    Section("channels", "Channels", "visits", "visits"),
+    Section("channels", "Channels", "visits", "visits", nothing="none: direct"),
     Section("campaigns", "Campaigns", "visits", "visits", nothing="no campaign", is_optional=True),
-    Section("countries", "Countries", "daily_visitors", "visitors"),
+    Section(COUNTRIES, "Countries", "daily_visitors", "visitors"),
     Section("devices", "Devices", "daily_visitors", "visitors"),
     Section("browsers", "Browsers", "daily_visitors", "visitors"),
     Section("events", "Events", "hits", "hits"),
@@ -82,6 +92,30 @@ SECTIONS: Final = (
         beside_title="of visits",
         is_optional=True,
     ),
+    Section(
+        "mails",
+        "Mail",
+        "opens",
+        "opens",
+        nothing="without a name",
+        beside="clicks",
+        beside_unit="count",
+        beside_title="clicks",
+        is_optional=True,
+        options=MappingProxyType({"by": "message"}),
+    ),
+    Section(
+        "ads",
+        "Ads",
+        "net",
+        "impressions",
+        nothing="no campaign",
+        beside="click_rate",
+        beside_unit="share",
+        beside_title="clicked",
+        is_optional=True,
+    ),
+    Section("badges", "Badges", "shown", "times", nothing="an image proxy", is_optional=True, key="host"),
     Section("bots", "Machines", "hits", "hits", nothing="without a name", is_optional=True),
     Section("proxies", "Fetched in people's place", "hits", "hits", is_optional=True),
 )

@@ -4,6 +4,9 @@ A CDN's headers are believed where the collector believed the sender: only a
 hit whose `client` is not its `peer` came by a trusted proxy. They are as good
 as that proxy: the setting says which CDN stands before the collector, because
 one that is not there writes nothing over what a client may send in its name.
+
+A hit out of a log of CloudFront has no sender that might not be believed: what
+its head tells of the place was put there from the log, and nothing else was.
 """
 
 import re
@@ -42,6 +45,8 @@ CDNS: Final[Mapping[str, Headers]] = {
         b"x-vercel-ip-country", b"x-vercel-ip-country-region", b"x-vercel-ip-city", b"x-vercel-ip-timezone"
     ),
 }
+LOGGED: Final = "cloudfront"
+"""The `source` of hits out of CloudFront's logs, and whose headers tell their place."""
 OF_CLIENT_HEADER: Final = {"cloudfront-viewer-address": "cloudfront", "cf-connecting-ip": "cloudflare"}
 """The setting `client_header` -> the CDN that writes that header."""
 
@@ -93,18 +98,19 @@ class Told:
     """What a CDN tells of the place (`told`). An enricher: pure.
 
     Args:
-        headers: of the CDN.
+        headers: of the CDN before the collector; None: there is none.
     """
 
-    def __init__(self, headers: Headers) -> None:
+    def __init__(self, headers: Headers | None) -> None:
         self._headers = headers
 
-    def __call__(self, lines: bytes, proxied: bool) -> tuple[Place | None]:
-        """The place; None if the CDN tells none, or the hit did not come by a proxy that is believed."""
-        if not proxied:
+    def __call__(self, lines: bytes, proxied: bool, source: str) -> tuple[Place | None]:
+        """The place; None if the CDN tells none, or the hit came neither from a log nor by a proxy that is believed."""
+        headers = CDNS[LOGGED] if source == LOGGED else self._headers if proxied else None
+        if headers is None:
             return (None,)
         parted = [line.partition(b":") for line in lines.split(b"\r\n")]
-        return (told({name.lower(): value for name, _, value in reversed(parted)}, self._headers),)
+        return (told({name.lower(): value for name, _, value in reversed(parted)}, headers),)
 
 
 class Geo:
@@ -139,6 +145,14 @@ class Geo:
         if place is None or not all(place):
             place = _joined(place, self._file.look_up(ip) if self._file and ip else NOWHERE)
         return place.country, place.region, None if anonymous else place.city, timezone or place.timezone
+
+
+def only_told(
+    place: Place | None, anonymous: bool, timezone: str | None
+) -> tuple[str | None, str | None, str | None, str | None]:
+    """`Geo` where there is no file: it need not look at addresses."""
+    place = place or NOWHERE
+    return place.country, place.region, None if anonymous else place.city, timezone or place.timezone
 
 
 def region_code(country: str, region: str) -> str | None:

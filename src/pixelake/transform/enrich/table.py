@@ -12,13 +12,15 @@ from pixelake.transform.enrich.bot import make_bots
 from pixelake.transform.enrich.campaign import campaign
 from pixelake.transform.enrich.channel import channels
 from pixelake.transform.enrich.early import early
-from pixelake.transform.enrich.geo import Geo, Headers, Told
+from pixelake.transform.enrich.geo import Geo, Headers, Told, only_told
 from pixelake.transform.enrich.place import language, places
 from pixelake.transform.enrich.prefetch import prefetch
 from pixelake.transform.enrich.proxy import make_proxies, make_relays, scanner
 from pixelake.transform.enrich.visitor import visitors
 from pixelake.transform.page import UTM, without_www
 
+MOST_KNOWN: Final = 64
+"""Answers that are remembered with header lines."""
 PLACE: Final = ("country", "region", "city", "timezone")
 AGENT: Final = ("browser", "browser_version", "os", "os_version", "device")
 HINTS: Final = (
@@ -54,18 +56,19 @@ def make_enrichers(
 
     Args:
         lists: the folder of the user's lists, which stand in for the built-in ones.
-        geo: tells the place of an address; without it, and without a CDN, no place is known.
-        cdn: the headers in which a CDN tells it.
+        geo: tells the place of an address; without it, that of what a CDN told is known alone.
+        cdn: the headers in which the CDN before the collector tells it.
 
     Raises:
         SettingsError: a list of the user's cannot be read, or is wrong.
     """
     relays = make_relays(lists)
-    located = geo or (Geo() if cdn else None)
     return (
         Enricher("place", ("client",), ("ip", "network"), places, whole=True),
-        *((Enricher("told", ("lines", "proxied"), ("told",), Told(cdn)),) if cdn else ()),
-        *((Enricher("geo", ("ip", "told", "anonymous", "timezone"), PLACE, located),) if located else ()),
+        Enricher("told", ("lines", "proxied", "source"), ("told",), Told(cdn)),
+        Enricher("geo", ("ip", "told", "anonymous", "timezone"), PLACE, geo)
+        if geo
+        else Enricher("geo", ("told", "anonymous", "timezone"), PLACE, only_told),
         Enricher("language", ("accept_language",), ("language",), language),
         Enricher("agent", ("user_agent", *HINTS), (*AGENT, "spider"), agent),
         Enricher("proxy", ("user_agent",), ("proxy",), make_proxies(lists)),
@@ -110,9 +113,12 @@ def enrich(columns: Columns, enricher: Enricher) -> None:
         coded, inputs = columns.distinct(enricher.inputs)
         known = [enricher.function(*row) for row in inputs]
     else:
-        coded, values = remembered
+        coded, values, constants = remembered
+        key = (enricher, *constants) if constants else enricher
         memos = coded.memos or ()
-        for code in [code for code, memo in enumerate(memos) if enricher not in memo]:
-            memos[code][enricher] = enricher.function(*[value[code] for value in values])
-        known = [memo[enricher] for memo in memos]
+        for code in [code for code, memo in enumerate(memos) if key not in memo]:
+            if len(memos[code]) >= MOST_KNOWN:  # what is the same in each row of a batch may be another in the next
+                memos[code].clear()
+            memos[code][key] = enricher.function(*[value[code] for value in values])
+        known = [memo[key] for memo in memos]
     columns.put_coded(coded, enricher.outputs, known)

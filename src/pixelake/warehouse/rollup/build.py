@@ -22,8 +22,8 @@ from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.counting import Counting, database, make_folder
 from pixelake.warehouse.rollup.definition import definition
-from pixelake.warehouse.rollup.kept import Keeping, Nothing, entry_sum, window
-from pixelake.warehouse.rollup.manifest import Manifest, Unit
+from pixelake.warehouse.rollup.kept import Keeping, Nothing, days_of, entry_sum, whole, window
+from pixelake.warehouse.rollup.manifest import Manifest, Month, Unit
 from pixelake.warehouse.snapshot import Snapshot
 from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.zones import DAY, Clock, Zones
@@ -101,7 +101,7 @@ class Builder:
             if dropped or 0 <= self._version() < list_.version - BEHIND:
                 return True
             lacks = any(self._lacking(list_, Snapshot(self._logs, None, Nothing())))
-            return lacks or bool(self._strays(list_.files()))
+            return lacks or bool(_unjoined(list_) or _apart(list_)) or bool(self._strays(list_.files()))
 
     def run(self, told: Told = lambda *_: None, seconds: float = float("inf"), *, anew: bool = False) -> Built:
         """Count what is over and not counted yet, the newest first.
@@ -117,15 +117,15 @@ class Builder:
         until = self._now.monotonic() + seconds
         with durable.reported("make roll-ups"):
             list_, dropped = self._held()
-            named = self._named()
+            old = manifest.read(self._folder)
             if anew:
                 dropped += _length(list_)
                 list_.units = []
             built = self._count(list_, told, until)._replace(dropped=dropped)
-            if built.days or built.months or dropped or list_.version != self._version():
+            if list_ != old:
                 self._save(list_)
             # whoever asks just now may be reading what the list named up to here
-            self._remove(self._strays(list_.files() | named))
+            self._remove(self._strays(list_.files() | (old.files() if old else set())))
         return built
 
     def _count(self, list_: Manifest, told: Told, until: float) -> Built:
@@ -148,16 +148,13 @@ class Builder:
                     first, {day: unit.days[str(day)].cube for day in joined}
                 )
                 months += 1
+            for unit, year, names in _apart(list_):
+                unit.years[year] = counting.year(_date(year), names)
         return Built(days, months, 0, len(todo) - days)
 
     def _version(self) -> int:
         found = manifest.read(self._folder)
         return found.version if found else -1
-
-    def _named(self) -> set[str]:
-        """The files of the list as it is."""
-        found = manifest.read(self._folder)
-        return found.files() if found else set()
 
     def _held(self) -> tuple[Manifest, int]:
         """The list of what holds for the newest version of the lake, and how much was dropped for it."""
@@ -168,7 +165,7 @@ class Builder:
         new = Manifest(
             manifest.FORMAT, definition(), clocks, log.metadata.get("id", ""), log.version, entry_sum(log, log.version)
         )
-        old, held = manifest.read(self._folder), self._keeping.at(log)
+        listed, old, held = manifest.read(self._folder), whole(self._folder), self._keeping.at(log)
         if old and held.clocks == clocks:
             for unit in old.units:
                 zones = unit.zones
@@ -178,8 +175,10 @@ class Builder:
                     for first, month in unit.months.items()
                     if all(str(_date(first).replace(day=day)) in days for day in month.days)
                 }
-                new.units.append(Unit(zones, days, months))
-        return new, (_length(old) if old else 0) - _length(new)
+                sums = {month.sums for month in months.values()}
+                years = {first: year for first, year in unit.years.items() if sums.issuperset(year.of)}
+                new.units.append(Unit(zones, days, months, years))
+        return new, (_length(listed) if listed else 0) - _length(new)
 
     def _lacking(self, list_: Manifest, standing: Snapshot) -> list[tuple[Clock, str, date]]:
         span = standing.span
@@ -238,9 +237,26 @@ def _unjoined(list_: Manifest) -> list[tuple[Unit, date, list[date]]]:
         days = [_date(day) for day in sorted(unit.days)]
         for first, some in groupby(days, key=lambda day: day.replace(day=1)):
             counted, month = list(some), unit.months.get(first.isoformat())
-            if len(counted) > 1 and (month is None or month.days != [day.day for day in counted]):
+            if len(counted) > 1 and (month is None or not _is_joined(month, first, counted)):
                 found.append((unit, first, counted))
     return found
+
+
+def _apart(list_: Manifest) -> list[tuple[Unit, str, list[str]]]:
+    """Years with sums of months that are not in one file: the unit, the first of the year, and their files."""
+    found = []
+    for unit in list_.units:
+        months = sorted((first, month.sums) for first, month in unit.months.items() if month.sums)
+        for year, some in groupby(months, key=lambda each: f"{each[0][:4]}-01-01"):
+            names, is_there = [name for _, name in some], unit.years.get(year)
+            if len(names) > 1 and (is_there is None or is_there.of != names):
+                found.append((unit, year, names))
+    return found
+
+
+def _is_joined(month: Month, first: date, counted: Sequence[date]) -> bool:
+    is_whole = len(counted) == len(days_of(first))
+    return month.days == [day.day for day in counted] and bool(month.sums) == (is_whole and bool(month.cube))
 
 
 def _date(text: str) -> date:

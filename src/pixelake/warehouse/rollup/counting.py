@@ -3,10 +3,10 @@
 import contextlib
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixelake.errors import LakeUnavailable
 from pixelake.warehouse import durable
@@ -18,7 +18,7 @@ from pixelake.warehouse.reading import parameters
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.definition import DAY_LEVEL, MONTH, Counted, counted, keys, looked_at, sums
 from pixelake.warehouse.rollup.kept import days_of
-from pixelake.warehouse.rollup.manifest import Day, Month
+from pixelake.warehouse.rollup.manifest import Day, Month, Year
 from pixelake.warehouse.snapshot import Snapshot, literal
 from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.trail import HELD, NEEDED, PEOPLE, Scope, kept, relations, trail_steps
@@ -27,15 +27,25 @@ from pixelake.warehouse.zones import DAY, STEPS, Clock
 if TYPE_CHECKING:
     import duckdb
 
+
+class Form(NamedTuple):
+    """How rows lie in a file: so many together, so compressed."""
+
+    rows: int
+    compression: str
+
+
 TRAIL_ORDER: Final = "site, person nulls first, visit, received_at"
-TRAIL_GROUP: Final = 61_440
-"""How the events of a trail lie in its file, and how many together."""
+TRAIL_FORM: Final = Form(61_440, "zstd")
+"""How the events of a trail lie in its file."""
 SHARE: Final = 40_000
 """So many of them are put in order at once: some 25 MB."""
 CUBE_ORDER: Final = "question, grain, level, site, value, bucket, local_day"
-CUBE_GROUP: Final = 8_192
-MONTH_GROUP: Final = 32_768
-"""The same of the sums: a question reads its own alone."""
+CUBE_FORM: Final = Form(8_192, "zstd")
+MONTH_FORM: Final = Form(65_536, "lz4_raw")
+SUMS_FORM: Final = Form(32_768, "lz4_raw")
+"""The same of the sums: a question reads its own alone, but has to look at what is told of every group. Months and
+years are read again and again: so they take a quarter less time than with zstd, and 1.4 times the bytes."""
 
 
 @contextlib.contextmanager
@@ -107,8 +117,8 @@ class Counting:
             for name in ("trail", "visits", "people"):
                 self._database.execute(f"drop table {name}")
             return Day(
-                self._write("from kept", f"day-{day}.trail", TRAIL_GROUP),
-                self._write(f"from cube order by {CUBE_ORDER}", f"day-{day}.cube", CUBE_GROUP),
+                self._write("from kept", f"day-{day}.trail", TRAIL_FORM),
+                self._write(f"from cube order by {CUBE_ORDER}", f"day-{day}.cube", CUBE_FORM),
             )
         finally:
             for name in ("everything", "hits", "unfiltered", "visiting"):
@@ -174,7 +184,7 @@ class Counting:
         self._database.execute(f"insert into cube by name select *, {named} from ({sql})")  # noqa: S608
 
     def month(self, first: date, names: Mapping[date, str]) -> Month:
-        """The file of a month, of the files of days: their sums as they are, and those of the month if it is whole.
+        """The files of a month, of the files of days: their sums as they are, and those of the month if it is whole.
 
         Args:
             first: of the month.
@@ -184,22 +194,30 @@ class Counting:
         paths = [str(self._folder / name) for name in names.values() if name]
         if not paths:
             return Month("", days)
-        sql = f"select * from read_parquet({literal(paths)})"  # noqa: S608
-        if len(days) == len(days_of(first)):
-            by = ", ".join(f'"{name}"' for name in keys() if name not in {"local_day", "level"})
-            series = ", ".join(f"'{each.question.name}'" for each in counted() if each.question.kind == "series")
-            added = ", ".join(f'{how}("{name}")::{kind} as "{name}"' for name, (how, kind) in sums().items())
-            sql = (
-                f"with days as ({sql}) from days union all by name"  # noqa: S608
-                f" select {by}, '{MONTH}' as level, date '{first}' as local_day, {added} from days"
-                f" where question not in ({series}) group by all"
-            )
-        return Month(self._write(f"from ({sql}) order by {CUBE_ORDER}", f"month-{first}.cube", MONTH_GROUP), days)
+        sql = f"from read_parquet({literal(paths)})"
+        cube = self._write(f"{sql} order by {CUBE_ORDER}", f"month-{first}.cube", MONTH_FORM)
+        if len(days) != len(days_of(first)):
+            return Month(cube, days)
+        by = ", ".join(f'"{name}"' for name in keys() if name not in {"local_day", "level"})
+        series = ", ".join(f"'{each.question.name}'" for each in counted() if each.question.kind == "series")
+        added = ", ".join(f'{how}("{name}")::{kind} as "{name}"' for name, (how, kind) in sums().items())
+        whole = (
+            f"with days as ({sql}) from days where question in ({series}) and grain = '' union all by name"  # noqa: S608
+            f" select {by}, '{MONTH}' as level, date '{first}' as local_day, {added} from days"
+            f" where question not in ({series}) group by all"
+        )
+        return Month(cube, days, self._write(f"from ({whole}) order by {CUBE_ORDER}", f"month-{first}.sums", SUMS_FORM))
 
-    def _write(self, sql: str, kind: str, rows: int) -> str:
+    def year(self, first: date, names: Sequence[str]) -> Year:
+        """The file of a year, of the files with the sums of some of its months."""
+        paths = [str(self._folder / name) for name in names]
+        sql = f"from read_parquet({literal(paths)}) order by {CUBE_ORDER}"
+        return Year(self._write(sql, f"year-{first}.sums", SUMS_FORM), list(names))
+
+    def _write(self, sql: str, kind: str, form: Form) -> str:
         """Make a file of an answer, durably; its name."""
         path = self._spill / f"{uuid.uuid4().hex}.parquet"
-        options = f"format parquet, compression zstd, row_group_size {rows}"
+        options = f"format parquet, compression {form.compression}, row_group_size {form.rows}"
         try:
             self._database.execute(f"copy ({sql}) to {literal(str(path))} ({options})")
             name = manifest.file_name(kind, path.stat().st_size)

@@ -96,6 +96,7 @@ class Held:
         self._folder, self._changes = folder, changes
         self._units = {unit.zones: unit for unit in found.units} if found else {}
         self.clocks = found.clocks if found else ""
+        self._months: dict[tuple[Zones, date], str | None] = {}
 
     def _holds(self, zones: Zones, day: date) -> bool:
         if not self._changes:
@@ -117,14 +118,21 @@ class Held:
         return self._path(found.trail) if found and self._holds(zones, day) else None
 
     def month(self, zones: Zones, first: date) -> str | None:
-        """The file with the sums of a month that is over."""
+        """The file with the sums of a month that is over, and perhaps of others; empty if nothing happened in it."""
+        key = (zones, first)
+        if key not in self._months:  # asked for each of its days
+            self._months[key] = self._month(zones, first)
+        return self._months[key]
+
+    def _month(self, zones: Zones, first: date) -> str | None:
         found = self._units[zones].months.get(first.isoformat()) if zones in self._units else None
         days = days_of(first)
-        if found is None or len(found.days) != len(days):
+        if found is None or len(found.days) != len(days) or bool(found.cube) != bool(found.sums):
             return None
         if self._changes and not all(self._holds(zones, day) for day in days):
             return None
-        return self._path(found.cube)
+        year = self._units[zones].years.get(first.replace(month=1).isoformat())
+        return self._path(year.sums if year and found.sums in year.of else found.sums)
 
     def _path(self, name: str) -> str:
         return str(self._folder / name) if name else ""
@@ -136,7 +144,7 @@ def days_of(first: date) -> list[date]:
     return [day for day in days if day.month == first.month]
 
 
-def _whole(folder: Place) -> Manifest | None:
+def whole(folder: Place) -> Manifest | None:
     """The list, without the days and months of which a file is not there, or not as long as it was made."""
     found = manifest.read(folder)
     if found is None:
@@ -148,7 +156,8 @@ def _whole(folder: Place) -> Manifest | None:
     good = {name for name, size in there.items() if size == manifest.size_of(name)} | {""}
     for unit in found.units:
         unit.days = {day: files for day, files in unit.days.items() if {files.trail, files.cube} <= good}
-        unit.months = {first: month for first, month in unit.months.items() if month.cube in good}
+        unit.months = {first: month for first, month in unit.months.items() if {month.cube, month.sums} <= good}
+        unit.years = {first: year for first, year in unit.years.items() if year.sums in good}
     return found
 
 
@@ -166,7 +175,7 @@ class Keeping:
         """What holds for the version of the events that `log` shows."""
         tag = place.tag(self.folder / manifest.MANIFEST)
         if tag != self._tag or tag is None:
-            self._tag, self._found, self._held = tag, _whole(self.folder) if tag else None, None
+            self._tag, self._found, self._held = tag, whole(self.folder) if tag else None, None
         key = (log.version, log.metadata.get("id"))
         if self._held and self._held[0] == key:
             return self._held[1]

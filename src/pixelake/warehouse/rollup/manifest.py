@@ -5,7 +5,9 @@
     <lake>/rollups/manifest.json
     <lake>/rollups/day-<date>.trail-<id>-<bytes>.parquet   events of a local day with their visits, people numbered
     <lake>/rollups/day-<date>.cube-<id>-<bytes>.parquet    what each question counts of that day
-    <lake>/rollups/month-<date>.cube-<id>-<bytes>.parquet  the same of a month: of its days, and of all of it
+    <lake>/rollups/month-<date>.cube-<id>-<bytes>.parquet  the same of the days of a month
+    <lake>/rollups/month-<date>.sums-<id>-<bytes>.parquet  the same of all of a month, and its series of days
+    <lake>/rollups/year-<date>.sums-<id>-<bytes>.parquet   those of the months of a year
 
 A local day is that of the sites that share a history of zones: a unit. The list
 is replaced as a whole. It holds for the version of the lake named in it; what
@@ -24,7 +26,9 @@ from pixelake.warehouse.zones import Zones
 
 FOLDER: Final = "rollups"
 MANIFEST: Final = "manifest.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
+READ: Final = {1, FORMAT}
+"""Formats that are understood: months of the first have no sums of their own yet, and are joined again."""
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -35,15 +39,29 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Month(msgspec.Struct, frozen=True):
-    """The file of a month.
+    """The files of a month.
 
     Attributes:
-        cube: its name; empty: nothing happened.
-        days: which of its days are in it. If all are, so are the sums of the whole month.
+        cube: what its days sum up to, in one file instead of thirty; empty: nothing happened.
+        days: which of its days are in it.
+        sums: if all are, what the whole month sums up to.
     """
 
     cube: str
     days: list[int]
+    sums: str = ""
+
+
+class Year(msgspec.Struct, frozen=True):
+    """The file of a year: the sums of some of its months, so that a question opens one instead of twelve.
+
+    Attributes:
+        sums: its name.
+        of: the names of the files of months that are in it.
+    """
+
+    sums: str
+    of: list[str]
 
 
 class Unit(msgspec.Struct):
@@ -52,12 +70,14 @@ class Unit(msgspec.Struct):
     Attributes:
         zones: the history.
         days: local date, ISO -> its files.
-        months: the first date of a month, ISO -> its file, so that a question opens one instead of thirty.
+        months: the first date of a month, ISO -> its files.
+        years: the first date of a year, ISO -> its file.
     """
 
     zones: Zones
     days: dict[str, Day] = {}
     months: dict[str, Month] = {}
+    years: dict[str, Year] = {}
 
 
 class Manifest(msgspec.Struct):
@@ -83,9 +103,12 @@ class Manifest(msgspec.Struct):
 
     def files(self) -> set[str]:
         """All files that it names."""
-        days = [day for unit in self.units for day in unit.days.values()]
-        months = [month.cube for unit in self.units for month in unit.months.values()]
-        return {name for name in (*(day.trail for day in days), *(day.cube for day in days), *months) if name}
+        names = set[str]()
+        for unit in self.units:
+            names.update(name for day in unit.days.values() for name in (day.trail, day.cube))
+            names.update(name for month in unit.months.values() for name in (month.cube, month.sums))
+            names.update(year.sums for year in unit.years.values())
+        return names - {""}
 
 
 def file_name(kind: str, size: int) -> str:
@@ -113,7 +136,7 @@ def read(folder: Place) -> Manifest | None:
         found = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError):
         return None
-    return found if found.format == FORMAT else None
+    return found if found.format in READ else None
 
 
 def encode(manifest: Manifest) -> bytes:

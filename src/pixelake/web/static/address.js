@@ -8,6 +8,7 @@ export const PERIODS = [
   { name: "yesterday", label: "Yesterday", key: "e" },
   { name: "24h", label: "Last 24 hours", key: "h" },
   { name: "7d", label: "Last 7 days", key: "w" },
+  { name: "last-week", label: "Last week", key: "l" },
   { name: "30d", label: "Last 30 days", key: "t" },
   { name: "month", label: "This month", key: "m" },
   { name: "last-month", label: "Last month", key: "p" },
@@ -77,12 +78,18 @@ export function test(column, operator, value = "") {
   return JSON.stringify(operator in PLAIN ? ["not", one] : one);
 }
 
+const LONGEST = 2000; // characters that the API takes of a value
+
+/** Whether the API can be asked for a value: not for what is longer than it takes, or what no address can carry. */
+export const askable = (value) => String(value ?? "").length <= LONGEST && !/[\0\p{Cs}]/u.test(String(value ?? ""));
+
 /** A filter as people read it, also one in JSON. */
 export function inWords(filter) {
   try {
     const told = JSON.parse(filter);
     const [negated, [operator, column, values]] = told[0] === "not" ? ["not: ", told[1]] : ["", told];
-    return typeof column === "string" ? `${negated}${column} ${operator} ${[values].flat().join(", ")}` : filter;
+    const isPlain = [column, operator, ...[values].flat()].every((each) => typeof each === "string" || typeof each === "number");
+    return isPlain ? `${negated}${column} ${operator} ${[values].flat().join(", ")}` : filter;
   } catch {
     return filter;
   }

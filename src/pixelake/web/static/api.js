@@ -1,6 +1,6 @@
 // The JSON API: everything the page knows comes through here.
 
-import { clean } from "./ui.js";
+import { clean, saveFile } from "./ui.js";
 
 /** A refusal, with the operator's hint. */
 export class Refused extends Error {
@@ -31,10 +31,18 @@ export function address(path, parameters = {}) {
   return ROOT + path + (given.length ? `?${new URLSearchParams(given)}` : "");
 }
 
+const FARTHEST = 4000; // characters of an address that the log-in page goes back to
+
+/** Where this page is, with what stands behind the `#` if that is not too long. */
+function here() {
+  const page = location.pathname + location.search;
+  return (page + location.hash).length <= FARTHEST ? page + location.hash : page;
+}
+
 async function answered(answer) {
-  const body = answer.status === 204 ? null : await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
-  if (answer.ok) return body;
-  if (answer.status === 401 && !SHARE) location.assign(`/login?${new URLSearchParams({ next: location.pathname + location.search })}`);
+  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  const body = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
+  if (answer.status === 401 && !SHARE) location.assign(`/login?${new URLSearchParams({ next: here() })}`);
   throw new Refused(answer.status, body);
 }
 
@@ -43,13 +51,12 @@ export async function get(path, parameters = {}, { signal } = {}) {
   return answered(await fetch(address(path, parameters), { headers: { Accept: "application/json" }, signal }));
 }
 
-/** Saves the answer of a route as a file, whole. Throws as `get` does: nothing is saved then. */
+/** Saves the rows of an answer as a file; whether they were all. Throws as `get` does: nothing is saved then. */
 export async function download(path, parameters, name) {
   const answer = await fetch(address(path, parameters));
   if (!answer.ok) return answered(answer);
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  saveFile(await answer.blob(), name);
+  return !answer.headers.has("X-Pixelake-Next");
 }
 
 let me = null;
@@ -62,15 +69,22 @@ export function whoami() {
 
 /** Changes something: `method` is POST, PATCH, PUT or DELETE, `body` becomes JSON. */
 export async function send(method, path, body, parameters = {}) {
+  return answered(await submit(method, path, body === undefined ? undefined : JSON.stringify(body), { parameters }));
+}
+
+/** The answer, as it is, of a route to which a text is sent. Throws as `get` does. */
+export async function submit(method, path, body, { parameters = {}, type = "application/json", accept = "application/json", signal } = {}) {
   const ask = async () => {
     const { csrf } = await whoami();
-    const headers = { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": csrf ?? "" };
-    return fetch(address(path, parameters), { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const headers = { Accept: accept, "Content-Type": type, "X-CSRF-Token": csrf ?? "" };
+    return fetch(address(path, parameters), { method, headers, body, signal });
   };
-  const answer = await ask();
-  if (answer.status !== 403) return answered(answer);
-  me = null; // another tab may have logged in anew
-  return answered(await ask());
+  let answer = await ask();
+  if (answer.status === 403) {
+    me = null; // another tab may have logged in anew
+    answer = await ask();
+  }
+  return answer.ok ? answer : answered(answer);
 }
 
 /** The live feed behind a cursor. The browser reconnects by itself and says where it was. */

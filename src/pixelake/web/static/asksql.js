@@ -1,15 +1,9 @@
 // SQL to the server and back: rows with exact numbers, files as they are.
 
-import { Refused, SHARE, address, whoami } from "./api.js";
+import { submit } from "./api.js";
+import { saveFile } from "./ui.js";
 
-async function sent(text, parameters, accept, signal) {
-  const { csrf } = await whoami();
-  const headers = { Accept: accept, "Content-Type": "text/plain; charset=utf-8", "X-CSRF-Token": csrf ?? "" };
-  const answer = await fetch(address("sql", parameters), { method: "POST", headers, body: text, signal });
-  if (answer.ok) return answer;
-  if (answer.status === 401 && !SHARE) location.assign(`/login?${new URLSearchParams({ next: location.pathname + location.search })}`);
-  throw new Refused(answer.status, await answer.json().catch(() => ({ error: `the server answered ${answer.status}` })));
-}
+const sent = (text, parameters, accept, signal) => submit("POST", "sql", text, { parameters, accept, signal, type: "text/plain; charset=utf-8" });
 
 /** Whole numbers that JavaScript would round are kept whole. */
 function exact(_, value, told) {
@@ -27,12 +21,8 @@ export async function ask(text, site, signal) {
 
 /** Saves the whole answer as a file: `csv`, `rows` (JSON), `parquet` or `arrow`. */
 export async function save(text, site, form) {
-  const file = await (await sent(text, { site, format: form }, "*/*")).blob();
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = `query.${form === "rows" ? "json" : form}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  const answer = await sent(text, { site, format: form }, "*/*");
+  saveFile(await answer.blob(), `query.${form === "rows" ? "json" : form}`);
 }
 
 /** Where an error points in the text: { line, column, from, to } (counted from 1; from and to from 0); null: nowhere. */

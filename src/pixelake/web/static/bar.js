@@ -13,16 +13,16 @@ export function Bar({ state }) {
     addEventListener("addfilter", wanted);
     return () => removeEventListener("addfilter", wanted);
   }, []);
-  return html`<div class="bar wrap" role="group" aria-label="What is looked at">
+  return html`<section class="bar wrap" aria-label="What is looked at">
     <${PeriodPicker} state=${state} />
     <${Switch} label="Compare" title="With the period before" on=${state.compare === "true"} flip=${(on) => go({ compare: on ? "true" : "" })} />
     <${Switch} label="Machines" title="Count machines, repeats and prefetches as well" on=${state.people === "false"} flip=${(on) => go({ people: on ? "false" : "" })} />
     <span class="chips">${state.filter.map((each) => html`<${Chip} key=${each} filter=${each} state=${state} />`)}
       <button type="button" class="button ghost" onClick=${() => setAdding(true)}>+ Filter</button>
-      ${state.filter.length > 1 && html`<button type="button" class="link" onClick=${() => go({ filter: [] })}>Clear all</button>`}
+      ${state.filter.length > 1 && html`<button type="button" class="link" onClick=${(click) => (click.currentTarget.previousElementSibling.focus(), go({ filter: [] }))}>Clear all</button>`}
     </span>
     ${adding && html`<${AddFilter} state=${state} done=${() => setAdding(false)} />`}
-  </div>`;
+  </section>`;
 }
 
 function Switch({ label, title, on, flip }) {
@@ -30,7 +30,11 @@ function Switch({ label, title, on, flip }) {
 }
 
 function Chip({ filter, state }) {
-  const take = () => (go({ filter: removed(state.filter, filter) }), speak("Filter taken away."));
+  const take = (click) => {
+    click.currentTarget.closest(".chips").querySelector(":scope > button").focus(); // this one goes
+    go({ filter: removed(state.filter, filter) });
+    speak("Filter taken away.");
+  };
   return html`<span class="chip"><${Outside} text=${inWords(filter)} most=${80} /><button type="button" aria-label=${`Take away: ${clean(inWords(filter), 80)}`} onClick=${take}>✕</button></span>`;
 }
 
@@ -65,7 +69,7 @@ function AddFilter({ state, done }) {
   return html`<${Dialog} title="Add a filter" done=${done}><form class="form" onSubmit=${add}>
     <label>Column <select value=${column} onChange=${(event) => setColumn(event.target.value)}>${COLUMNS.map(([id, label]) => html`<option key=${id} value=${id}>${label}</option>`)}</select></label>
     ${column === "properties." && html`<label>Name <input required maxlength="200" value=${name} onInput=${(event) => setName(event.target.value)} /></label>`}
-    <label>Test <select value=${operator} onChange=${(event) => setOperator(event.target.value)}>${OPERATORS.map((each) => html`<option key=${each}>${each}</option>`)}</select></label>
+    <label>Test <select value=${operator} onChange=${(event) => setOperator(event.target.value)}>${OPERATORS.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select></label>
     <label>Value <input list="known" maxlength="2000" placeholder="nothing: where there is none" autocomplete="off" value=${value} onInput=${(event) => setValue(event.target.value)} /></label>
     <datalist id="known">${known.map((each) => html`<option key=${each} value=${each}></option>`)}</datalist>
     <${Failure} text=${fault} />

@@ -98,8 +98,17 @@ function OverTime({ chart, state, tick, near }) {
   </div>`;
 }
 
+/** How many stretches: of the whole first, as these are marked in the chart. */
+function summary(rows) {
+  const whole = rows.filter(({ what }) => what === "site" || what === "all").length;
+  const count = (number) => (number === 1 ? "One stretch is" : `${number} stretches are`);
+  const parts = rows.length - whole;
+  if (!whole) return `${count(parts)} unusual for a page, a source or a country`;
+  return `${count(whole)} unusual${parts ? `, and ${parts} for a page, a source or a country` : ""}`;
+}
+
 function Unusual({ rows, zone }) {
-  return html`<details class="unusual"><summary>${rows.length === 1 ? "One stretch is unusual" : `${rows.length} stretches are unusual`}</summary><ul>${rows.map((row, place) => html`<li key=${place}><time>${dayTime(row.begins, zone)}</time> <span class="outside" dir="auto">${row.reason}</span></li>`)}</ul></details>`;
+  return html`<details class="unusual"><summary>${summary(rows)}</summary><ul>${rows.map((row, place) => html`<li key=${place}><time>${dayTime(row.begins, zone)}</time> <span class="outside" dir="auto">${row.reason}</span></li>`)}</ul></details>`;
 }
 
 // --- the page -------------------------------------------------------------------------------------
@@ -142,12 +151,13 @@ function Main({ me, state }) {
   const look = () => get("charts").then((found) => (setCharts(found), setFault("")), (error) => (setFault(explain(error)), setTimeout(look, 2000)));
   useEffect(() => void look(), []);
   const first = useFirst(state, tick);
-  if (first) return html`<${first.Empty} state=${state} me=${me} />`;
+  if (first) return html`<h1 class="spoken">Overview</h1><${first.Empty} state=${state} me=${me} />`;
   const rows = charts ?? [];
   const drawn = rows.find(({ name }) => name === metric);
   const panels = Map.groupBy ? Map.groupBy(rows.filter(({ panel }) => panel), ({ panel }) => panel) : grouped(rows);
   const shown = (chart) => !chart.whole || (!state.site && !SHARE && me.sites == null);
   return html`
+    <h1 class="spoken">Overview</h1>
     <${Failure} text=${fault} />
     <section class="card board" aria-label="Figures" ref=${place}>
       <${Tools} state=${state} me=${me} />
@@ -178,7 +188,7 @@ function useFirst(state, tick) {
       if (ever[0].hits) return (done.current = true), setFirst(null);
       const { Empty } = await import("./tag.js");
       if (wanted) setFirst({ Empty });
-    }, () => {});
+    }).catch(() => {}); // the panels say what is wrong
     return () => (wanted = false);
   }, [state.site, tick]);
   useEffect(() => () => ((done.current = false), setFirst(null)), [state.site]);

@@ -44,7 +44,7 @@ function Heat({ rows, by }) {
   const cohorts = collected(rows);
   const last = Math.min(MOST - 1, Math.max(...rows.map(({ number }) => number)));
   const numbers = Array.from({ length: last + 1 }, (_, number) => number);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Cohorts"><table class="heat">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Each cohort"><table class="heat">
     <thead><tr><th scope="col">First seen</th><th scope="col" class="number">Users</th>${numbers.map((number) => html`<th key=${number} scope="col">${number ? `${by} ${number}` : "same"}</th>`)}</tr></thead>
     <tbody>${cohorts.map(({ cohort, size, cells }) => html`<tr key=${cohort}><th scope="row">${day(cohort, "UTC")}</th><td class="number">${count(size)}</td>${numbers.map((number) => html`<${Cell} key=${number} row=${cells.get(number)} />`)}</tr>`)}</tbody>
   </table></div>`;

@@ -1,11 +1,11 @@
 // A panel with every field of one hit: an event, or a reject with why it is one and a way to try again. Opened by #hit=NAME.
 
-import { link, test } from "./address.js";
+import { askable, link, test } from "./address.js";
 import { Refused, explain, get, send } from "./api.js";
 import { clock, country, dayTime } from "./format.js";
 import { Marks } from "./marks.js";
 import { place, usePlace } from "./place.js";
-import { Dialog, Failure, Outside, Skeleton, clean, html, speak, useEffect, useState } from "./ui.js";
+import { Dialog, Failure, Outside, Skeleton, clean, coded, html, speak, useEffect, useState } from "./ui.js";
 
 const SETTLED = 5500; // ms after it arrived: by then the lake has it; the live store has it before
 const SOON = 1500; // ms between two looks at a lake that is late
@@ -82,7 +82,7 @@ function Properties({ of }) {
   if (!pairs.length) return null;
   return html`<section class="fields"><h3>Properties</h3><dl>${pairs.map(([name, values]) => html`<div key=${name}>
     <dt><${Outside} text=${name} /></dt><dd>${[values].flat().map((value, place) => html`<${Outside} key=${place} tag="p" text=${value ?? ""} most=${2000} class="whole" />`)}</dd>
-    <${Only} column=${`properties.${name}`} value=${[values].flat()[0]} />
+    <dd><${Only} column=${`properties.${name}`} value=${[values].flat()[0]} /></dd>
   </div>`)}</dl></section>`;
 }
 
@@ -90,7 +90,7 @@ function Fields({ title, names, row, meanings, zone }) {
   if (!names.length) return null;
   return html`<section class="fields"><h3>${title}</h3><dl>${names.map((name) => html`<div key=${name}>
     <dt title=${meanings[name] ?? ""}>${name}</dt><dd><${Value} name=${name} value=${row[name]} zone=${zone} /></dd>
-    ${FILTERED.includes(name) && !isEmpty(row[name]) && html`<${Only} column=${name} value=${row[name]} />`}
+    ${FILTERED.includes(name) && !isEmpty(row[name]) && html`<dd><${Only} column=${name} value=${row[name]} /></dd>`}
   </div>`)}</dl></section>`;
 }
 
@@ -107,7 +107,7 @@ const exact = (moment, zone) => clock({ dateStyle: "medium", timeStyle: "medium"
 
 /** The events with the same value. */
 function Only({ column, value }) {
-  if (value == null || String(value).length > 500) return null;
+  if (value == null || String(value).length > 500 || !askable(value) || !askable(column)) return null;
   const change = column === "site" ? { site: value } : { filter: [test(column, "is", value)], ...(column === "bot_name" ? { people: "false" } : {}) };
   return html`<a class="only" href=${link("/events", change)} title="Only events with this value" aria-label=${`Only events with this ${clean(column, 60)}`}>only</a>`;
 }
@@ -125,7 +125,7 @@ function Reject({ found, me, zone }) {
   const faults = Array.isArray(row.detail) ? row.detail : [];
   return html`<div>
     <p class="hit-head"><b>${clean(row.reason, 80)}</b> <span class="quiet">${dayTime(row.received_at, zone)}${zone && ` · ${zone}`}</span></p>
-    <div class="why"><p>What is wrong: ${why.text}.</p>${why.remedy && html`<p><b>What to do:</b> ${why.remedy}.</p>`}</div>
+    <div class="why"><p>What is wrong: ${coded(why.text)}.</p>${why.remedy && html`<p><b>What to do:</b> ${coded(why.remedy)}.</p>`}</div>
     ${faults.length > 0 && html`<section class="fields"><h3>${faults.length === 1 ? "The fault" : `All ${faults.length} faults`}</h3><ol class="faults">${faults.map((each, place) => html`<li key=${place}><b>${clean(each.field ?? each.reason ?? "", 200)}</b> <${Outside} text=${each.text ?? ""} most=${2000} class="whole" /></li>`)}</ol></section>`}
     ${me.role === "owner" && !me.sites && html`<${Replay} hit=${row.hit_id} at=${row.received_at} />`}
     <section class="fields"><h3>What is kept of the hit</h3><pre class="raw" dir="auto" tabindex="0">${pretty(row.raw)}</pre></section>

@@ -5,20 +5,19 @@ import { explain, send } from "./api.js";
 import { useAnswer } from "./asking.js";
 import { count, figure } from "./format.js";
 import { useDeclared } from "./funnels.js";
-import { Change, Exports } from "./rows.js";
+import { Changed, Exports } from "./rows.js";
 import { Condition, parsed, said, useSuggestions } from "./steps.js";
 import { Sure } from "./sure.js";
 import { Dialog, Failure, Outside, Skeleton, clean, html, useState } from "./ui.js";
 
 /** The tab. */
 export function Goals({ me, state }) {
-  const [changes, setChanges] = useState(0);
   const [adding, setAdding] = useState(false);
   const [gone, setGone] = useState("");
   const declared = useDeclared(state.site);
   const given = { ...parameters(state), limit: 1000 };
-  const { answer, fault, old, again } = useAnswer("goals", given, changes);
-  const changed = () => (setAdding(false), setGone(""), declared.look(), setChanges(changes + 1));
+  const { answer, fault, old, again } = useAnswer("goals", given);
+  const changed = () => (setAdding(false), setGone(""), declared.look(), again());
   const owns = me.role === "owner" && state.site;
   return html`<section class="card goals" aria-label="Goals" aria-busy=${String(!answer && !fault)}>
     <header class="card-head"><h2>Goals</h2><span class="answer-tools">${owns && html`<button type="button" class="button" onClick=${() => setAdding(true)}>Add a goal …</button>`}<${Exports} question="goals" given=${given} /></span></header>
@@ -48,11 +47,11 @@ function Table({ rows, declared, old, compared, remove }) {
   if (!rows.length) return html`<p class="nothing">Nothing but views in this period. Send an event with the pixel, for example <code>event=signup</code>, or add a goal for a page.</p>`;
   const filters = new Map(declared.map((goal) => [goal.name, goal]));
   const most = Math.max(1, ...rows.map(({ conversions }) => conversions));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Goals" data-old=${String(old)}><table class="table">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Each goal" data-old=${String(old)}><table class="table">
     <thead><tr><th scope="col">Goal</th><th scope="col" class="number">Reached</th>${compared && html`<th scope="col" class="number">Change</th>`}<th scope="col" class="number" title="Visits that reached it">Visits</th><th scope="col" class="number" title="Of all visits">Rate</th><th scope="col" class="number" title="People of each day, added up">Visitors</th><th scope="col" class="number">Worth</th>${remove && html`<th scope="col"><span class="spoken">Remove</span></th>`}</tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row.value}>
       <th scope="row"><${Outside} text=${row.value} /><span class="goal-bar" aria-hidden="true"><i style=${{ width: `${(100 * row.conversions) / most}%` }}></i></span>${filters.has(row.value) && html`<span class="quiet filters"><${Outside} text=${filters.get(row.value).filters.join(" and ")} most=${200} /></span>`}</th>
-      <td class="number"><b>${count(row.conversions)}</b></td>${compared && html`<td class="number"><${Change} share=${row.change_conversions} good=${1} /></td>`}
+      <td class="number"><b>${count(row.conversions)}</b></td>${compared && html`<td class="number"><${Changed} row=${row} column="conversions" good=${1} /></td>`}
       <td class="number">${count(row.visits)}</td><td class="number">${figure(row.rate, "share")}</td><td class="number">${count(row.daily_visitors)}</td><td class="number">${figure(row.worth, "amount")}</td>
       ${remove && html`<td class="number">${filters.has(row.value) && html`<button type="button" class="button ghost" aria-label=${`Remove ${clean(row.value, 80)}`} onClick=${() => remove(row.value)}>✕</button>`}</td>`}
     </tr>`)}</tbody>

@@ -7,7 +7,7 @@ const Live = createContext(null);
 const AGAIN = 2000; // ms after a refusal; twice as long after each further one
 const LONGEST = 60000;
 
-/** The feed: { state: "waiting"|"live"|"paused"|"lost", now, status, paused, pause(), subscribe(listener) }. */
+/** The feed: { state: "waiting"|"live"|"paused"|"lost", opened, now, status, paused, pause(), subscribe(listener) }; `opened` counts connections. */
 export const useLive = () => useContext(Live);
 
 /** Calls `listener(events, cursor)` with what comes, oldest first, as long as the component is there. */
@@ -20,6 +20,7 @@ export function useEvents(listener, inputs) {
 export function LiveFeed({ site, sums, children }) {
   const [state, setState] = useState("waiting");
   const [paused, setPaused] = useState(false);
+  const [opened, setOpened] = useState(0);
   const [now, setNow] = useState(null);
   const [status, setStatus] = useState(null);
   const listeners = useMemo(() => new Set(), []);
@@ -27,6 +28,7 @@ export function LiveFeed({ site, sums, children }) {
     setNow(null);
     return connection(site, {
       state: setState,
+      open: () => setOpened((last) => last + 1),
       now: setNow,
       status: setStatus,
       events: (events, cursor) => listeners.forEach((listener) => listener(events, cursor)),
@@ -34,7 +36,7 @@ export function LiveFeed({ site, sums, children }) {
   }, [site]);
   useEffect(() => first(site, sums, setNow, setStatus), [site]);
   const subscribe = useMemo(() => (listener) => (listeners.add(listener), () => listeners.delete(listener)), []);
-  const feed = { state: paused ? "paused" : state, now, status, paused, pause: () => setPaused(!paused), subscribe };
+  const feed = { state: paused ? "paused" : state, opened, now, status, paused, pause: () => setPaused(!paused), subscribe };
   return html`<${Live.Provider} value=${feed}>${children}<//>`;
 }
 
@@ -54,7 +56,7 @@ function connection(site, told) {
   let wait = AGAIN;
   const open = () => {
     source = listen({ site, after: cursor }, {
-      open: () => ((wait = AGAIN), told.state("live")),
+      open: () => ((wait = AGAIN), told.state("live"), told.open()),
       now: told.now,
       status: told.status,
       events: (events, place) => ((cursor = Number(place)), told.events(events, cursor)),

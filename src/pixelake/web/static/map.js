@@ -1,4 +1,4 @@
-// A map of the world, coloured by how many; loaded when it is shown. The list beside it has the same for who cannot see or point.
+// A map of the world, coloured by how many; loaded when it is shown. The arrow keys walk through its countries; the list beside it has the same.
 // The page links map.css.
 
 import "./vendor/topojson-client-3.1.0/topojson-client.min.js";
@@ -21,7 +21,7 @@ const CODELESS = { Kosovo: "XK", "N. Cyprus": "CY", Somaliland: "SO" };
  * The map, as large as its place lets it be.
  *
  * rows: [{ value: "DE", count }]; what is no country of the map is told below it. label: what is counted, a plural.
- * onPick(code): a country was clicked. lit: Map of code -> ms when it was last hit: it glows for two seconds.
+ * onPick(code): a country was clicked, or chosen by Enter. lit: Map of code -> ms when it was last hit: it glows for two seconds.
  */
 export function WorldMap({ rows, label = "Hits", onPick, lit }) {
   const [land, setLand] = useState(kept);
@@ -122,8 +122,11 @@ function Land({ land, counts, label, onPick, lit }) {
     setOver(code ? { code, x: event.clientX - left, y: event.clientY - top, width } : null);
   };
   const click = (event) => event.target.dataset?.code && counts.has(event.target.dataset.code) && onPick?.(event.target.dataset.code);
+  const order = useMemo(() => [...counts.keys()].filter((code) => land.codes.has(code)).sort((one, other) => counts.get(other) - counts.get(one)), [land, counts]);
+  const show = (code) => setOver(code && { code, ...middle(box.current, code) });
+  const walked = onPick && order.length ? walking({ order, at: order.indexOf(over?.code), show, pick: onPick, told: (code) => `${clean(country(code), 60)}: ${count(counts.get(code))} ${label.toLowerCase()}`, label }) : {};
   const shapes = useMemo(() => html`<${Shapes} land=${land} counts=${counts} most=${most} />`, [land, counts]);
-  return html`<div class="world-box" ref=${box} data-pick=${String(Boolean(onPick))} onPointerMove=${point} onPointerLeave=${() => setOver(null)} onClick=${click}>
+  return html`<div class="world-box" ref=${box} data-pick=${String(Boolean(onPick))} onPointerMove=${point} onPointerLeave=${() => setOver(null)} onClick=${onPick && click} ...${walked}>
     <svg class="world-map" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`Map of ${label.toLowerCase()} by country; the list has the same`}>
       ${shapes}
       <${Outline} land=${land} code=${over?.code} />
@@ -131,6 +134,32 @@ function Land({ land, counts, label, onPick, lit }) {
     </svg>
     ${over && html`<${Tip} over=${over} hits=${counts.get(over.code)} label=${label} />`}
   </div>`;
+}
+
+/** Where a country is drawn, in the map's box. */
+function middle(box, code) {
+  const frame = box.getBoundingClientRect();
+  const { left, top, width, height } = box.querySelector(`[data-code="${code}"]`).getBoundingClientRect();
+  return { x: left + width / 2 - frame.left, y: top + height / 2 - frame.top, width: frame.width };
+}
+
+/** What makes the map a stop of the Tab key: arrows walk from the most to the fewest, Enter picks, Escape leaves. */
+function walking({ order, at, show, pick, told, label }) {
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  const onKeyDown = (key) => {
+    if (key.ctrlKey || key.altKey || key.metaKey) return;
+    if (key.key in steps) show(order[Math.max(0, Math.min(order.length - 1, at + steps[key.key]))]);
+    else if (key.key === "Enter" && at >= 0) pick(order[at]);
+    else if (key.key === "Escape" && at >= 0) show(null);
+    else return;
+    key.preventDefault();
+    key.stopPropagation();
+  };
+  const now = Math.max(0, at);
+  return {
+    tabindex: 0, role: "slider", "aria-label": `${label} by country: walk with the arrow keys; Enter filters by one`,
+    "aria-valuemin": 1, "aria-valuemax": order.length, "aria-valuenow": now + 1, "aria-valuetext": told(order[now]), onKeyDown, onBlur: () => show(null),
+  };
 }
 
 function Shapes({ land, counts, most }) {

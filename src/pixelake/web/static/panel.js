@@ -1,8 +1,9 @@
 // A panel: tabs of lists, each a question. A click on a row filters; "All" opens the whole list with search and exports.
 
+import { askable } from "./address.js";
 import { useAnswer, useNear } from "./asking.js";
 import { count, figure } from "./format.js";
-import { Change, Exports, asked, columnName, filterBy, filtersOf, rowName } from "./rows.js";
+import { Changed, Exports, asked, columnName, filterBy, filtersOf, rowName } from "./rows.js";
 import { WholeList } from "./wholelist.js";
 import { Failure, Outside, Skeleton, clean, html, useState } from "./ui.js";
 
@@ -30,7 +31,7 @@ export function Panel({ title, charts, state, tick, map }) {
       <p class="columns"><span>${drilled ? html`<button type="button" class="link" onClick=${() => setName("")}>Properties</button> › <${Outside} text=${drilled} most=${40} />` : chart.by ? html`<${By} chart=${chart} picked=${picked} pick=${(one) => setOption({ ...option, [chart.name]: one })} />` : html`<span title=${chart.help}>${chart.help}</span>`}</span><b>${columnName(chart)}</b></p>
       <${Failure} text=${fault} again=${again} />
       ${chart.kind === "map" && map && html`<${map} rows=${own?.rows ?? []} column=${chart.column} given=${given} tick=${tick} pick=${pick} />`}
-      ${own ? html`<${List} chart=${chart} rows=${own.rows} old=${old} pick=${chart.filter ? pick : null} compared=${given.compare} />` : !fault && html`<${Skeleton} rows=${TOP} />`}
+      ${own ? html`<${List} chart=${chart} rows=${own.rows} old=${old} pick=${chart.filter ? pick : null} compared=${given.compare} site=${given.site} />` : !fault && html`<${Skeleton} rows=${TOP} />`}
     </div>
     <footer class="panel-foot">
       <button type="button" class="link" disabled=${!own?.rows.length} onClick=${() => setWhole(true)}>All</button>
@@ -57,20 +58,20 @@ function By({ chart, picked, pick }) {
 }
 
 /** Rows with bars; a button each, where a click means something. */
-export function List({ chart, rows, old, pick, compared }) {
+export function List({ chart, rows, old, pick, compared, site }) {
   if (!rows.length) return html`<p class="nothing">Nothing of this in the period.</p>`;
   const most = Math.max(1, ...rows.map((row) => Number(row[chart.column] ?? 0)));
-  return html`<ol class="list" data-old=${String(old)}>${rows.map((row, place) => html`<${Row} key=${`${row[chart.key]} ${place}`} chart=${chart} row=${row} most=${most} pick=${pick} compared=${compared} />`)}</ol>`;
+  return html`<ol class="list" data-old=${String(old)}>${rows.map((row, place) => html`<${Row} key=${`${row[chart.key]} ${place}`} chart=${chart} row=${row} most=${most} pick=${pick} compared=${compared} site=${site} />`)}</ol>`;
 }
 
-function Row({ chart, row, most, pick, compared }) {
+function Row({ chart, row, most, pick, compared, site }) {
   const number = row[chart.column];
-  const name = html`<${Outside} text=${rowName(chart, row)} class=${row[chart.key] == null ? "quiet" : ""} />`;
+  const name = html`<${Outside} text=${rowName(chart, row, site)} class=${row[chart.key] == null ? "quiet" : ""} />`;
   const told = `${clean(rowName(chart, row), 100)}: ${count(Number(number ?? 0))}. Filter by it.`;
   return html`<li>
     <span class="fill" aria-hidden="true" style=${{ width: `${(100 * Number(number ?? 0)) / most}%` }}></span>
-    ${pick ? html`<button type="button" title=${told} onClick=${() => pick(row)}>${name}</button>` : name}
-    ${compared && html`<${Change} share=${row[`change_${chart.column}`]} good=${chart.good} />`}
+    ${pick && askable(row[chart.key]) ? html`<button type="button" title=${told} onClick=${() => pick(row)}>${name}</button>` : name}
+    ${compared && html`<${Changed} row=${row} column=${chart.column} good=${chart.good} />`}
     <b title=${count(Number(number ?? 0))}>${figure(number, chart.unit)}</b>
   </li>`;
 }

@@ -39,6 +39,10 @@ function OwnRange({ state, done }) {
   </form><//>`;
 }
 
-const moved = (date, days) => new Date(Date.parse(`${date}T00:00:00Z`) + days * 864e5).toISOString().slice(0, 10);
+/** Some days on; nothing for what is no date. */
+function moved(date, days) {
+  const moment = Date.parse(`${date}T00:00:00Z`) + days * 864e5;
+  return Math.abs(moment) < 8.64e15 ? new Date(moment).toISOString().slice(0, 10) : "";
+}
 const after = (date) => moved(date, 1);
 const before = (date) => moved(date, -1);

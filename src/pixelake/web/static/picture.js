@@ -1,6 +1,6 @@
 // A chart or a map as a picture (PNG): title, notes, what the colours mean, and where it comes from. Drawn on a canvas, from what the page shows now.
 
-import { clean } from "./ui.js";
+import { clean, saveFile } from "./ui.js";
 
 const PAD = 28;
 const FINE = 2;
@@ -29,9 +29,7 @@ export async function savePicture(shown, title, notes = "", name = title) {
   const picture = await pictured(shown, title, notes);
   const blob = await new Promise((done) => picture.toBlob(done, "image/png"));
   if (!blob) throw new Error("The picture is too large for this browser");
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: fileName(name) });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  saveFile(blob, fileName(name));
   return blob;
 }
 

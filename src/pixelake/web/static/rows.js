@@ -5,14 +5,16 @@ import { download, explain } from "./api.js";
 import { changed, count, country, day, dayTime, figure, language } from "./format.js";
 import { Failure, Menu, clean, html, speak, useState } from "./ui.js";
 
-const MOST = 10000; // rows of a file; the command line has no bound
+const MOST = 100000; // rows of a file, as the API bounds it
+const CUT = `The file has the first ${count(MOST)} rows, and there are more: choose a shorter period or a filter for the rest. \`pixelake query\` has no such bound.`;
 
 const NAMES = { country, language };
 
-/** How a row is called by people. */
-export function rowName(chart, row) {
+/** How a row is called by people; a page of the site that is looked at without its host. */
+export function rowName(chart, row, site) {
   const value = row[chart.key];
   if (value == null) return chart.nothing;
+  if (site && chart.filter === "page" && value.startsWith(`${site}/`)) return value.slice(site.length);
   return (NAMES[chart.filter] ?? String)(value);
 }
 
@@ -49,17 +51,28 @@ const COLUMN = { daily_visitors: "Visitors", opens: "Opens", net: "Net", shown: 
 /** The name of a column, as people say it. */
 export const columnName = (chart, column = chart.column) => COLUMN[column] ?? `${column.charAt(0).toUpperCase()}${column.slice(1).replaceAll("_", " ")}`;
 
-/** By how much something changed, with its direction in words for who cannot see the colour. */
-export function Change({ share, good }) {
-  if (share == null) return html`<span class="change" title="There was nothing before">–</span>`;
-  const better = share === 0 || good === 0 ? "same" : share * good > 0 ? "better" : "worse";
-  return html`<span class="change" data-way=${better}><span aria-hidden="true">${share > 0 ? "↑" : share < 0 ? "↓" : ""}</span>${share > 9.99 ? ">999%" : changed(share)}</span>`;
+/** Whether a column of a compared row has something now, and had nothing before. */
+function isNew(row, column) {
+  const before = row[`before_${column}`];
+  const was = before == null ? Object.keys(row).some((name) => name.startsWith("before_") && row[name] != null) : Number(before) > 0;
+  return Number(row[column]) > 0 && !was;
 }
 
-/** The rows as files, as the API writes them: the first `MOST`. */
+/** By how much a column of a row changed; nothing where that cannot be said. */
+export const Changed = ({ row, column, good }) => (row[`change_${column}`] == null && !isNew(row, column) ? html`<span class="change"></span>` : html`<${Change} share=${row[`change_${column}`]} good=${good} />`);
+
+/** By how much something changed, with its direction in words for who cannot see the colour; null: there was nothing before. */
+export function Change({ share, good }) {
+  if (share == null) return html`<span class="change" title="There was nothing before">new</span>`;
+  const flat = Math.abs(share) < 0.005; // it is written as 0%
+  const better = flat || good === 0 ? "same" : share * good > 0 ? "better" : "worse";
+  return html`<span class="change" data-way=${better}>${!flat && html`<span aria-hidden="true">${share > 0 ? "↑" : "↓"}</span>`}${share > 9.99 ? ">999%" : changed(share)}</span>`;
+}
+
+/** All rows as files, as the API writes them; it is said where they are more than `MOST`. */
 export function Exports({ question, given, more = [] }) {
   const [fault, setFault] = useState("");
-  const save = (form) => () => download(question, { ...given, limit: MOST, format: form }, `${question}.${form === "rows" ? "json" : form}`).then(() => setFault(""), (error) => setFault(explain(error)));
+  const save = (form) => () => download(question, { ...given, limit: MOST, format: form }, `${question}.${form === "rows" ? "json" : form}`).then((whole) => setFault(whole ? "" : CUT), (error) => setFault(explain(error)));
   const choices = ["csv", "rows", "parquet"].map((form) => ({ label: form === "rows" ? "JSON" : form === "csv" ? "CSV" : "Parquet", act: save(form) }));
   return html`<${Menu} class="exports" label="Save these rows" text="Save" choices=${[...choices, ...more]} /><${Failure} text=${fault} />`;
 }

@@ -9,13 +9,14 @@ import { Notices } from "./notices.js";
 import { PAGES } from "./pages.js";
 import { SitePicker } from "./sitepicker.js";
 import { Trust, TrustMark } from "./trust.js";
-import { Failure, Menu, html, render, useEffect, useState } from "./ui.js";
+import { Failure, Menu, clean, html, render, useEffect, useState } from "./ui.js";
+import { Wrong, useWrong } from "./wrong.js";
 
 function Nav({ page }) {
   return html`<nav class="nav" aria-label="Pages">${PAGES.map((each) => html`<a key=${each.page} href=${link(each.path)} aria-current=${each.page === page ? "page" : undefined}>${each.label}</a>`)}</nav>`;
 }
 
-const STATES = { live: "Live", paused: "Paused", waiting: "Connecting", lost: "Reconnecting" };
+const STATES = { live: "Live", paused: "Paused", waiting: "… now", lost: "Reconnecting" };
 
 function LiveDot() {
   const { state, now } = useLive();
@@ -37,7 +38,7 @@ function Account({ me }) {
 
 function Header({ page, site, me }) {
   return html`<header class="top"><div class="wrap">
-    <a class="brand" href=${link("/")}><img src="/static/mark.svg" alt="" width="26" height="26" /><span>pixelake</span></a>
+    <a class="brand" aria-label="pixelake" href=${link("/")}><img src="/static/mark.svg" alt="" width="26" height="26" /><span>pixelake</span></a>
     ${!SHARE && html`<${Nav} page=${page} />`}
     <div class="right">
       ${SHARE ? html`<b class="shared">${me.sites?.[0]}</b>` : html`<${SitePicker} site=${site} all=${me.sites == null} pick=${(site) => go({ site })} />`}
@@ -52,17 +53,18 @@ function Page({ page, title, main: Main, picks }) {
   const state = useAddress();
   const [me, setMe] = useState(null);
   const [fault, setFault] = useState(null);
+  const wrong = useWrong();
   const look = () => whoami().then((found) => (setMe(found), setFault(null)), (error) => (setFault(explain(error)), setTimeout(look, 2000)));
   useEffect(() => void look(), []);
-  useEffect(() => void (document.title = [title, state.site, "pixelake"].filter(Boolean).join(" · ")), [state.site]);
-  if (!me) return html`<main id="main" class="wrap" aria-busy="true"><${Failure} text=${fault} /></main>`;
+  useEffect(() => void (document.title = [title, clean(state.site, 80), "pixelake"].filter(Boolean).join(" · ")), [state.site]);
+  if (!me) return html`<main id="main" class="wrap" aria-busy=${String(!fault)}><${Failure} text=${fault && `${fault} It is asked again every two seconds.`} /></main>`;
   const site = state.site || (me.sites?.[0] ?? "");
   return html`<${LiveFeed} site=${site} sums=${me.sites == null}>
     <a class="skip" href="#main">Skip to the figures</a>
     <${Header} page=${page} site=${site} me=${me} />
     <${Notices} />
     ${picks && html`<${Bar} state=${state} page=${page} />`}
-    <main id="main" class="wrap page-${page}" tabindex="-1"><${Main} me=${me} state=${{ ...state, site }} /></main>
+    <main id="main" class="wrap page-${page}" tabindex="-1">${wrong ? html`<${Wrong} error=${wrong} me=${me} />` : html`<${Main} me=${me} state=${{ ...state, site }} />`}</main>
     <footer class="wrap foot">${me.sites == null && html`<${Trust} />`}</footer>
     ${!SHARE && html`<${Keys} page=${page} />`}
   <//>`;

@@ -85,7 +85,7 @@ function Carts({ state, order, cart }) {
 
 function Left({ state, order, cart }) {
   const given = { ...parameters(state), compare: "", by: "page", order_event: order, cart_event: cart, limit: 15 };
-  return html`<${Card} wide title="Where carts are left" question="carts" given=${given}>${({ rows }) => (rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Where carts are left"><table class="table">
+  return html`<${Card} wide title="Where carts are left" question="carts" given=${given}>${({ rows }) => (rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Pages on which carts are left"><table class="table">
     <thead><tr><th scope="col">Last page</th><th scope="col" class="number">Carts</th><th scope="col" class="number">Abandoned</th><th scope="col" class="number">Rate</th><th scope="col" class="number">Left</th></tr></thead>
     <tbody>${rows.map((row, at) => html`<tr key=${at}><th scope="row"><${Outside} text=${row.value ?? "no page was seen"} /></th><td class="number">${count(row.carts)}</td><td class="number">${count(row.abandoned)}</td><td class="number">${figure(row.rate, "share")}</td><td class="number">${money(row.value_left, row.currency)}</td></tr>`)}</tbody>
   </table></div>` : html`<p class="nothing">Nothing was put into a cart in this period.</p>`)}<//>`;

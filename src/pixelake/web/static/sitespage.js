@@ -32,7 +32,7 @@ function Sites({ me, state }) {
   const owner = me.role === "owner";
   const asked = { ...parameters({ ...state, site: "", filter: [] }), compare: "true", search: list.search, order: list.order, limit: SHOWN, skip: (list.page - 1) * SHOWN };
   const { answer, fault, old, again } = useAnswer("each-site", asked, tick);
-  const back = () => show(list, { page: list.page });
+  const back = () => (show(list, { page: list.page }), again());
   const none = answer && !answer.total && !list.search;
   return html`<div class="sites-head">
       <h1>Sites</h1>

@@ -13,22 +13,22 @@ const FRESH = 2000; // ms for which a row is marked as new
 
 /** What the stream shows: { rows, waiting, fault, again, release }. `flow.total` counts also what is too much to be sent. */
 export function useStream(site, flow) {
-  const { paused } = useLive();
+  const { paused, opened } = useLive();
   const [rows, setRows] = useState(null);
   const [fault, setFault] = useState("");
   const [tries, setTries] = useState(0);
   const held = useRef({ events: [], number: 0, total: 0 }).current;
   const [, beat] = useState(0);
   const show = (events) => setRows((known) => merged(known ?? [], events));
+  useEffect(() => setRows(null), [site]);
   useEffect(() => {
     const stop = new AbortController();
-    setRows(null);
     get("recent", { site, limit: SHOWN }, { signal: stop.signal }).then(
       (events) => (setRows((known) => merged(events, known ?? [])), setFault("")),
       (error) => stop.signal.aborted || setFault(explain(error)),
     );
     return () => stop.abort();
-  }, [site, tries]);
+  }, [site, tries, opened]); // also once it is connected: from there on nothing is missed
   useEffect(() => {
     if (paused) return void Object.assign(held, { number: 0, total: flow.total });
     if (held.events.length) show(held.events);
@@ -73,13 +73,18 @@ function Nothing() {
 function Line({ row, zone, isAll }) {
   const isNew = row.shownAt && performance.now() - row.shownAt < FRESH;
   const source = sourceOf(row);
-  const told = [isAll && row.site, source && (source.includes(".") ? `from ${source}` : source), row.country && country(row.country), withWhat(row)].filter(Boolean).join(" · ");
+  const told = [isAll && row.site, source && (source.includes(".") ? `from ${source}` : source), row.country && country(row.country), withWhat(row)].filter(Boolean);
   const name = row.event === "pageview" ? pageOf(row) : row.event;
   return html`<li data-new=${String(Boolean(isNew))} data-id=${clean(row.hit_id)}>
     <button type="button" title="Show all its fields" onClick=${() => openHit(row.hit_id, momentOf(row))}>
       <time>${clockTime(momentOf(row), zone)}</time>
       <span class="line-what">${row.event !== "pageview" && html`<span class="badge badge-event"><${Outside} text=${row.event} most=${60} /></span>`}<${Outside} text=${row.event === "pageview" ? name || "a view" : pageOf(row) || row.title || ""} /><${Marks} row=${row} /></span>
-      <${Outside} text=${told || "nothing is known of it"} class="line-who quiet" />
+      <${Told} parts=${told.length ? told : ["nothing is known of it"]} />
     </button>
   </li>`;
+}
+
+/** What is known, side by side: each part keeps its direction to itself, so that all of them stand in order. */
+function Told({ parts }) {
+  return html`<span class="outside line-who quiet" title=${clean(parts.join(" · "), 1000)}>${parts.map((part, place) => html`${place > 0 && " · "}<bdi key=${place}>${clean(part)}</bdi>`)}</span>`;
 }

@@ -1,6 +1,6 @@
 // What the last half hour was about: pages, sources, countries. A row leads to its events.
 
-import { link, test } from "./address.js";
+import { askable, link, test } from "./address.js";
 import { useAnswer } from "./asking.js";
 import { compact, country } from "./format.js";
 import { Failure, Outside, Skeleton, html } from "./ui.js";
@@ -47,6 +47,7 @@ function Card({ list, site, found }) {
 function Row({ list, row, site, most }) {
   const name = row.value == null ? list.none : (list.name ?? String)(row.value);
   const number = Number(row[list.column] ?? 0);
-  const href = link("/events", { site, period: "24h", filter: list.filters(row.value ?? "") });
-  return html`<li><span class="fill" aria-hidden="true" style=${{ width: `${(100 * number) / Math.max(1, most)}%` }}></span><a href=${href} title="Its events of the last 24 hours"><${Outside} text=${name} class=${row.value == null ? "quiet" : ""} /></a><b>${compact(number)}</b></li>`;
+  const text = html`<${Outside} text=${name} class=${row.value == null ? "quiet" : ""} />`;
+  const href = () => link("/events", { site, period: "24h", filter: list.filters(row.value ?? "") });
+  return html`<li><span class="fill" aria-hidden="true" style=${{ width: `${(100 * number) / Math.max(1, most)}%` }}></span>${askable(row.value) ? html`<a href=${href()} title="Its events of the last 24 hours">${text}</a>` : text}<b>${compact(number)}</b></li>`;
 }

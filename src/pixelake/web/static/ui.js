@@ -31,8 +31,11 @@ export function Outside({ text, tag = "span", most = 300, class: name = "" }) {
 /** Why something is not there or old: a sentence, and what to do. Nothing without a text. */
 export function Failure({ text, again }) {
   if (!text) return null;
-  return html`<p class="failed" role="status">${text} ${again && html`<button type="button" class="link" onClick=${again}>Try again</button>`}</p>`;
+  return html`<p class="failed" role="status">${coded(text)} ${again && html`<button type="button" class="link" onClick=${again}>Try again</button>`}</p>`;
 }
+
+/** A sentence with its names, which stand between backticks, as code. */
+export const coded = (text) => text.split(/`([^`]+)`/).map((part, at) => (at % 2 ? html`<code>${part}</code>` : part));
 
 /** Grey bars where rows will be: the same height as they have, so that nothing moves. */
 export function Skeleton({ rows = 6 }) {
@@ -74,15 +77,27 @@ function walk(key, close) {
 /** A dialog over the page: the browser's own, with its focus and Escape. `done` is called when it closes. */
 export function Dialog({ title, done, children, class: name = "" }) {
   const box = useRef(null);
+  const isGone = useRef(false);
   useEffect(() => {
-    const before = document.activeElement;
-    box.current.showModal();
-    return () => before?.focus?.();
+    const [before, dialog] = [document.activeElement, box.current];
+    dialog.showModal();
+    return () => {
+      isGone.current = true;
+      dialog.close(); // while it is open, nothing behind it can have the focus
+      before?.focus?.();
+    };
   }, []);
-  return html`<dialog class="dialog ${name}" ref=${box} aria-label=${title} onClose=${done} onClick=${(click) => click.target === box.current && box.current.close()}>
+  return html`<dialog class="dialog ${name}" ref=${box} aria-label=${title} onClose=${() => isGone.current || done()} onClick=${(click) => click.target === box.current && box.current.close()}>
     <header class="card-head"><h2>${title}</h2><button type="button" class="button ghost" aria-label="Close" onClick=${() => box.current.close()}>✕</button></header>
     ${children}
   </dialog>`;
+}
+
+/** Gives a Blob to the reader as a file. */
+export function saveFile(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
 /** Says something to screen readers, once. */

@@ -1,8 +1,8 @@
 // The whole list of a panel: searched in the lake, page by page, with every column, and saved as a file.
 
-import { test } from "./address.js";
+import { askable, test } from "./address.js";
 import { explain, get } from "./api.js";
-import { Change, Exports, cell, columnName, rowName } from "./rows.js";
+import { Changed, Exports, cell, columnName, rowName } from "./rows.js";
 import { Dialog, Failure, Outside, Skeleton, html, useEffect, useState } from "./ui.js";
 
 const PAGE = 100;
@@ -42,9 +42,9 @@ function Table({ chart, rows, compared, zone, pick }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${chart.title}><table class="table">
     <thead><tr><th scope="col">${chart.title}</th>${columns.map((column) => html`<th key=${column} scope="col" class="number">${columnName(chart, column)}</th>`)}${compared && html`<th scope="col" class="number">Change</th>`}</tr></thead>
     <tbody>${rows.map((row, place) => html`<tr key=${place}>
-      <th scope="row">${pick ? html`<button type="button" class="plain" onClick=${() => pick(row)}><${Outside} text=${rowName(chart, row)} /></button>` : html`<${Outside} text=${rowName(chart, row)} />`}</th>
+      <th scope="row">${pick && askable(row[chart.key]) ? html`<button type="button" class="plain" onClick=${() => pick(row)}><${Outside} text=${rowName(chart, row)} /></button>` : html`<${Outside} text=${rowName(chart, row)} />`}</th>
       ${columns.map((column) => html`<td key=${column} class="number">${cell(column, row[column], zone)}</td>`)}
-      ${compared && html`<td class="number"><${Change} share=${row[`change_${chart.column}`]} good=${chart.good} /></td>`}
+      ${compared && html`<td class="number"><${Changed} row=${row} column=${chart.column} good=${chart.good} /></td>`}
     </tr>`)}</tbody>
   </table></div>`;
 }

@@ -1,0 +1,1 @@
+"""The designs of AWS on this machine: real functions and real HTTP, services that are simulated."""

@@ -1,0 +1,1 @@
+"""The stacks on AWS, synthesised."""
