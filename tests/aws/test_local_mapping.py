@@ -183,9 +183,11 @@ def test_no_way_back(origin: str, goal: str) -> None:
 
 def test_an_object_of_another_kind(cloud: Cloud) -> None:
     """It stays where it is, and the error names it."""
+    cloud.client("kinesis").create_stream(StreamName="other", ShardCount=1)
     cloud.client("s3").put_object(Bucket=BUCKET, Key="other/file", Body=b'{"payload":"{}"}')
     with pytest.raises(SourceError, match="other/file"):
-        redrive(f"s3://{BUCKET}/other/", "kinesis://poisoned")
+        redrive(f"s3://{BUCKET}/other/", "kinesis://other")
+    assert cloud.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="other/")["KeyCount"] == 1
 
 
 def test_objects_are_files(cloud: Cloud, tmp_path: Path) -> None:
