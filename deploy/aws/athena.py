@@ -1,6 +1,8 @@
-"""The tables of the lake in Glue's catalogue, without a crawler, and a workgroup of Athena with bounds."""
+"""The tables of the lake in Glue's catalogue, and a workgroup of Athena with bounds and with the questions."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from aws_cdk import Aws
@@ -13,6 +15,10 @@ from pixelake.warehouse.glue import tables
 
 SCANNED: Final = 100 << 30
 """Bytes that a question may read: half a dollar."""
+SAVED: Final[Mapping[str, Mapping[str, str]]] = json.loads(
+    (Path(__file__).parent / "terraform" / "saved.json").read_text("utf-8")
+)
+"""What `deploy.aws.saved` has written: the questions by their titles."""
 
 
 def database(house: House) -> str:
@@ -31,7 +37,9 @@ def catalogue(house: House, *, landing: bool = False) -> Mapping[str, glue.CfnTa
     of = glue.CfnDatabase(house, "Database", catalog_id=Aws.ACCOUNT_ID, database_input={"name": name})
     landed = f"{bucket}/{terms.LANDING}" if landing else ""
     wanted = tables(name, f"{bucket}/{terms.LAKE}", landed, kind=house.options.format)
-    _workgroup(house)
+    group = _workgroup(house)
+    for title, question in SAVED.items():
+        _saved(house, group, title, question)
     return {told["Name"]: _table(house, of, name, told) for told in wanted}
 
 
@@ -48,7 +56,21 @@ def _table(house: House, of: glue.CfnDatabase, name: str, told: Mapping[str, Any
     return made
 
 
-def _workgroup(house: House) -> None:
+def _saved(house: House, group: athena.CfnWorkGroup, title: str, question: Mapping[str, str]) -> None:
+    """A question that is found in the console, below the saved queries of the workgroup."""
+    name = database(house)
+    athena.CfnNamedQuery(
+        house,
+        f"Saved{title}",
+        name=title,
+        description=question["description"],
+        database=name,
+        work_group=group.ref,
+        query_string=question["sql"].replace("FROM lake.", f'FROM "{name}".'),
+    )
+
+
+def _workgroup(house: House) -> athena.CfnWorkGroup:
     """It bounds what a question may read; answers are forgotten with the rule of the bucket."""
     result = athena.CfnWorkGroup.ResultConfigurationProperty(
         output_location=f"s3://{house.bucket.bucket_name}/{ANSWERS}",
@@ -62,7 +84,7 @@ def _workgroup(house: House) -> None:
         engine_version=engine,
         result_configuration=result,
     )
-    athena.CfnWorkGroup(
+    return athena.CfnWorkGroup(
         house,
         "Workgroup",
         name=house.options.name,

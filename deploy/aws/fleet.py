@@ -24,6 +24,7 @@ from deploy.aws import flows, reasons, rights
 from deploy.aws.doors import PIXEL
 from deploy.aws.house import House
 from deploy.aws.rights import Right
+from pixelake.aws import terms
 
 COLLECTOR, WHOLE = "t4g.small", "t4g.micro"
 """Kinds of machines. A small one may use a fifth of its cores all day, a micro one a tenth."""
@@ -126,12 +127,13 @@ def _whole(house: House, common: _Common, number: int) -> autoscaling.AutoScalin
     )
     volume.apply_removal_policy(house.removal)
     start = _start(house, "serve", house.lake, WITH_DISK.replace("@VOLUME@", volume.ref))
+    role = _role(house, number, volume)
     made = autoscaling.AutoScalingGroup(
         house,
         f"Machine{number}",
         vpc=common.network,
         vpc_subnets=ec2.SubnetSelection(subnets=[subnet]),
-        launch_template=_template(house, common, f"Template{number}", WHOLE, _role(house, number, volume), start),
+        launch_template=_template(house, common, f"Template{number}", WHOLE, role, start),
         min_capacity=1,
         max_capacity=1,
         health_checks=_HEALTH,
@@ -153,7 +155,7 @@ def _role(house: House, number: int, volume: ec2.CfnVolume) -> iam.Role:
         "volume": f"{of}:volume/{volume.ref}",
         "machines": f"{of}:instance/*",
     }
-    allowed = [rights.TABLE, *rights.LAKE, CODE, *ATTACH]
+    allowed = [rights.COUNT, *rights.LAKE, CODE, *ATTACH]
     return house.role(f"Machine{number}", "ec2.amazonaws.com", allowed, places)
 
 
@@ -172,7 +174,7 @@ def _template(  # noqa: PLR0917 - a machine is made of these
         security_group=common.group,
         associate_public_ip_address=True,
         require_imdsv2=True,
-        detailed_monitoring=True,
+        detailed_monitoring=kind == COLLECTOR,  # by the minute, since their number follows it
         role=role,
         user_data=ec2.UserData.custom(start),
         block_devices=[ec2.BlockDevice(device_name="/dev/xvda", volume=system)],
@@ -185,6 +187,7 @@ def _code(house: House) -> str:
 
 def _start(house: House, command: str, more: Mapping[str, str], disk: str = "") -> str:
     """What a machine does first."""
+    chosen = {"PIXELAKE_LIVE_WINDOW": f"{terms.LIVE_WINDOW:g}", **house.options.environment}
     own = {"PIXELAKE_COLLECT": f"0.0.0.0:{PORT}", "PIXELAKE_DATA": "/var/lib/pixelake", "AWS_REGION": Aws.REGION}
     text = START
     for name, value in {
@@ -193,9 +196,7 @@ def _start(house: House, command: str, more: Mapping[str, str], disk: str = "") 
         "@CODE@": f"s3://{house.code_bucket}/{house.code_folder}fleet.tar.gz",
         "@REGION@": Aws.REGION,
         "@DRAIN@": str(round(DRAIN.to_seconds())),
-        "@SETTINGS@": "\n".join(
-            f"Environment={name}={value}" for name, value in {**house.options.environment, **own, **more}.items()
-        ),
+        "@SETTINGS@": "\n".join(f"Environment={name}={value}" for name, value in {**chosen, **own, **more}.items()),
     }.items():
         text = text.replace(name, value)
     return text

@@ -35,6 +35,7 @@ ZIPS: Final = frozenset({"ingest", "aggregate", "transform"})
 """Small enough for a zip; the others are one image, started with their own handler."""
 RUNTIME: Final = lambda_.Runtime.PYTHON_3_13
 ARCHITECTURES: Final = {"x86_64": lambda_.Architecture.X86_64, "arm64": lambda_.Architecture.ARM_64}
+SYSTEM_LOGS: Final = {"INFO": lambda_.SystemLogLevel.INFO, "WARN": lambda_.SystemLogLevel.WARN}
 LOG_DAYS: Final = logs.RetentionDays.ONE_MONTH
 COOL: Final = 30
 """Days until an object of the lake may become cheaper to keep, and dearer to read."""
@@ -134,6 +135,9 @@ class House(Stack):
         common: dict[str, Any] = {
             "role": role,
             "log_group": log,
+            "logging_format": lambda_.LoggingFormat.JSON,  # only so have logs a level
+            "system_log_level_v2": SYSTEM_LOGS[terms.SYSTEM_LOGS],
+            "application_log_level_v2": lambda_.ApplicationLogLevel.INFO,
             "memory_size": terms_.memory,
             "timeout": Duration.seconds(terms_.timeout),
             "environment": {**self.options.environment, **environment},

@@ -25,26 +25,27 @@ class Right(NamedTuple):
     below: str = ""
 
 
-_LOOK: Final = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
-_NOTE: Final = (*_LOOK, "dynamodb:PutItem", "dynamodb:BatchWriteItem")
-REGISTRY: Final = Right(_NOTE, "table")
+REGISTRY: Final = Right(("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:BatchWriteItem"), "table")
 """Also of those who only look: a new day's salt, a site that is met first, a session."""
-TABLE: Final = Right((*_NOTE, "dynamodb:UpdateItem"), "table")
+LOOK: Final = Right((*REGISTRY.actions, "dynamodb:BatchGetItem"), "table")
+"""Of those that look at what was counted, or whether an event has come before."""
+COUNT: Final = Right((*LOOK.actions, "dynamodb:UpdateItem"), "table")
 """Of those that count."""
 READ_LAKE: Final = (Right(("s3:ListBucket",), "bucket", terms.LAKE), Right(("s3:GetObject",), "objects", terms.LAKE))
 LAKE: Final = (
     READ_LAKE[0],
-    Right(("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"), "objects", terms.LAKE),
+    Right(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), "objects", terms.LAKE),
 )
+"""An upload in parts that failed is not taken back by who began it: a rule of the bucket does so after a day."""
 LOG: Final = Right(("logs:CreateLogStream", "logs:PutLogEvents"), "log")
 RIGHTS: Final[Mapping[str, Sequence[Right]]] = {
     "ingest": (),
-    "consume": (TABLE, *LAKE),
-    "transform": (REGISTRY,),
-    "gather": (TABLE, *LAKE),
+    "consume": (COUNT, *LAKE),
+    "transform": (LOOK,),
+    "gather": (COUNT, *LAKE),
     "aggregate": (Right(("kinesis:PutRecords",), "goal"),),
-    "api": (REGISTRY, *READ_LAKE),
-    "keep": (TABLE, *LAKE),
+    "api": (LOOK, *READ_LAKE),
+    "keep": (REGISTRY, *LAKE),
 }
 PUT: Final[Mapping[str, Right]] = {
     "kinesis": Right(("kinesis:PutRecord",), "goal"),

@@ -17,8 +17,16 @@ from pixelake.aws.cost_inputs import Inputs
 from pixelake.errors import PixelakeError, SettingsError
 
 HITS: Final = 1_000
-PATIENCE: Final[Mapping[str, float]] = {"stream": 180.0, "queue": 180.0, "firehose": 420.0, "edge": 900.0}
-"""Seconds until a hit is in the lake at the latest: buffers and windows, and cold starts."""
+PATIENCE: Final[Mapping[str, float]] = {
+    "stream": 180.0,
+    "queue": 180.0,
+    "firehose": 420.0,
+    "edge": 900.0,
+    "edge-standard": 5_400.0,
+}
+"""Seconds until a hit is in the lake at the latest: buffers and windows, cold starts, and an hour for standard logs."""
+CONTEXTS: Final[Mapping[str, Mapping[str, str]]] = {"edge-standard": {"topology": "edge", "logs": "standard"}}
+"""What is chosen of a design that is one of another name."""
 MOST: Final = 3_600
 """Seconds that a stack takes at most; one with CloudFront takes a quarter of an hour."""
 HINT: Final = "aws configure, or AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -126,7 +134,7 @@ def synthesised(topology: str, region: str) -> str:
     except ImportError as error:
         raise SettingsError(f"{error.name} is missing", "pip install 'pixelake[deploy]'") from None
     with tempfile.TemporaryDirectory() as folder:
-        context = {"topology": topology, "region": region, "keep-data": "false"}
+        context = {"topology": topology, **CONTEXTS.get(topology, {}), "region": region, "keep-data": "false"}
         app(Path(folder), context).synth()
         (path,) = Path(folder).glob("*.template.json")
         return json.dumps(json.loads(path.read_text("utf-8")), separators=(",", ":"))
@@ -151,7 +159,7 @@ def checked(pixel: str, lake: str, hits: int, seconds: float, tell: Tell) -> Non
     )
     if not sent.accepted:
         raise Failed("no hit was answered 200", "the log of the first function says why, if it was asked at all")
-    found = smoke_hits.waited(lake, sent, seconds, tell)
+    found = smoke_hits.waited(lake, sent, seconds, tell, max(3.0, seconds / 300))
     tell(f"accepted {len(sent.accepted)}, stored {found.events}: lost {found.lost}, twice {found.doubled}")
     if not found.good:
         raise Failed("accepted is not stored", f"see the functions' logs; the run is {sent.run}")

@@ -34,11 +34,11 @@ class Root:
         files = [_plain(hcl2.loads(path.read_text("utf-8"))) for path in sorted(ROOT.glob("*.tf"))]
         self.resources = [block for file in files for block in _blocks(file.get("resource", []))]
         self.data = [block for file in files for block in _blocks(file.get("data", []))]
-        self.locals = {name: value for file in files for each in file.get("locals", []) for name, value in each.items()}
+        told = [each for file in files for each in file.get("locals", [])]
+        self.locals = {name: _decoded(value) for each in told for name, value in each.items()}
         variables = {name: body for file in files for each in file.get("variable", []) for name, body in each.items()}
-        told = json.loads(TERMS.read_text("utf-8"))
         defaults = {name: body["default"] for name, body in variables.items() if "default" in body}
-        self.variables = {**defaults, **told}
+        self.variables = {**defaults, **json.loads(TERMS.read_text("utf-8"))}
 
     def one(self, kind: str, name: str) -> Mapping[str, Any]:
         """A resource; there must be just one of that kind and name."""
@@ -92,6 +92,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
         return value[1:-1]
     return value
+
+
+def _decoded(value: Any) -> Any:
+    """A value; if it is what is in a file of the root, that."""
+    found = re.fullmatch(r'\$\{jsondecode\(file\("\$\{path\.module\}/([\w.]+)"\)\)\}', str(value))
+    return json.loads((ROOT / found[1]).read_text("utf-8")) if found else value
 
 
 def _blocks(told: list[Mapping[str, Any]]) -> Iterator[Block]:

@@ -1,7 +1,11 @@
 """What a call of `consume` asks of S3 and DynamoDB is what its price is worked out from."""
 
+import math
+import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +13,23 @@ import pytest
 
 from pixelake.aws.consume import Consume
 from pixelake.aws.cost_inputs import Inputs
+from pixelake.aws.cost_lines import live_units
 from pixelake.aws.local.cloud import Cloud
 from pixelake.aws.local.faults import Faults
 from pixelake.aws.local.topology import PLACES, make_table
 from pixelake.build import functions
+from pixelake.clock import SECOND
+from pixelake.testing import zipf
+from pixelake.warehouse import live_dynamodb_entries as entries
+from pixelake.warehouse.live_base import MOST_EVENTS, NEEDED
+from pixelake.warehouse.live_dynamodb_log import Head
 from tests.aws.deliveries import line, of_kinesis
 from tests.s3 import reached
+from tests.warehouse.outcomes import START, event, outcome
 
 CALLS = 6
+A_SECOND = 190
+"""Hits of a machine, where two have a billion a month."""
 
 
 class Counted:
@@ -69,3 +82,45 @@ def _event(number: int) -> Any:
 
 def _sum(counted: Counted, *names: str) -> int:
     return sum(counted.asked[name] for name in names)
+
+
+@pytest.mark.parametrize("hits", [100, 950, 3_000, 6_000])
+def test_what_a_write_of_the_live_store_takes(hits: int) -> None:
+    """Of hits of 50 sites: a write unit for each KB of their entries, one for the head, and a tenth for documents."""
+    chance = random.Random(hits)
+    sites = chance.choices(range(50), list(zipf(50)), k=hits)
+    fresh = outcome(_hit(chance, number, site) for number, site in enumerate(sites, 1))
+    waiting, units = [replace(fresh, events=fresh.events.select(NEEDED))], 0
+    now = int(START.timestamp()) * SECOND
+    while waiting:
+        part = waiting.pop()
+        made = entries.entry(Head(), part, now, 7 * 86_400 * SECOND, MOST_EVENTS)
+        if entries.is_small(made, part):
+            units += math.ceil(made.size() / 1_024) + 1
+        else:
+            waiting += entries.halves(part)
+    assert live_units(Inputs(), hits) == pytest.approx(1.1 * units, rel=0.15)
+
+
+def _hit(chance: random.Random, number: int, site: int) -> dict[str, Any]:
+    """An event with texts of usual length, of a visitor of its own."""
+    page = min(int(chance.expovariate(1 / 40)), 400)
+    host, path = f"shop{site}.example", f"/products/category-{page % 20}/item-{page}"
+    return event(
+        "p",
+        number,
+        received_at=START + timedelta(seconds=number / A_SECOND),
+        hit_id=f"{chance.getrandbits(80):x}-{number}",
+        site=host,
+        host=host,
+        path=path,
+        url=f"https://{host}{path}",
+        title=f"Product {page} of the shop {site}",
+        visitor_id=f"{chance.getrandbits(88):022x}",
+        browser=chance.choice(["Chrome", "Safari", "Firefox", "Edge", "Samsung Internet"]),
+        os=chance.choice(["Windows", "iOS", "Android", "macOS", "Linux"]),
+        country=chance.choice(["DE", "US", "FR", "GB", "IN", "BR", "JP", "PL"]),
+        device="desktop",
+        referrer="https://www.google.com/" if chance.random() < 0.3 else None,
+        properties=None,
+    )

@@ -93,6 +93,6 @@ def test_the_page_says_so() -> None:
     text = (Path(__file__).parents[2] / "docs" / "deploy" / "aws" / "which.md").read_text("utf-8")
     section = text.partition("## What gives out first")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `([\w-]+)` \| (?:some )?([\d,]+)/s", section, re.MULTILINE)
-    assert {name for name, _ in rows} == {"stream", "firehose", "edge", "queue", "fleet"}
+    assert {name for name, _ in rows} == {"stream", "firehose", "edge", "queue", "fleet", "fleet-s3"}
     for name, rate in rows:
         assert limits(name, 1.0, Inputs())[0].rate == pytest.approx(int(rate.replace(",", "")), rel=0.01)

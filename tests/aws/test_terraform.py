@@ -21,6 +21,7 @@ KINDS = {
     "AWS::ApiGatewayV2::Integration": "aws_apigatewayv2_integration",
     "AWS::ApiGatewayV2::Route": "aws_apigatewayv2_route",
     "AWS::ApiGatewayV2::Stage": "aws_apigatewayv2_stage",
+    "AWS::Athena::NamedQuery": "aws_athena_named_query",
     "AWS::Athena::WorkGroup": "aws_athena_workgroup",
     "AWS::CloudWatch::Alarm": "aws_cloudwatch_metric_alarm",
     "AWS::CloudWatch::Dashboard": "aws_cloudwatch_dashboard",
@@ -165,6 +166,16 @@ def test_the_functions(root: Root, resources: Mapping[str, Any]) -> None:
     assert variables["consume"] == variables["keep"] == places
     assert variables["ingest"] == set(root.locals["environment"]["ingest"])
     assert variables["api"] == places | {"PIXELAKE_WEB_HOSTS"}
+    names = {
+        "log_format": "LogFormat",
+        "application_log_level": "ApplicationLogLevel",
+        "system_log_level": "SystemLogLevel",
+    }
+    (logs,) = mine["logging_config"]
+    for each in theirs.values():
+        assert {of: logs[name] for name, of in names.items()} == {
+            of: each["LoggingConfig"][of] for of in names.values()
+        }
     days = {each["RetentionInDays"] for each in properties(resources, "AWS::Logs::LogGroup")}
     assert days == {root.variables["log_days"]}
 
@@ -286,6 +297,24 @@ def test_the_catalogue(root: Root, resources: Mapping[str, Any]) -> None:
     assert root.variables["scanned_bytes"] == group["WorkGroupConfiguration"]["BytesScannedCutoffPerQuery"]
     (rule,) = properties(resources, "AWS::Events::Rule")
     assert rule["ScheduleExpression"] == f"rate({root.variables['terms']['keep_every']} minutes)"
+
+
+def test_the_saved_queries(root: Root, resources: Mapping[str, Any]) -> None:
+    """The same questions, over the tables of the same database."""
+    mine = root.one("aws_athena_named_query", "question")
+    written = r"""${replace(each.value.sql, "FROM lake.", "FROM \"${aws_glue_catalog_database.lake.name}\".")}"""
+    assert mine["query"] == written
+    (database,) = properties(resources, "AWS::Glue::Database")
+    name = database["DatabaseInput"]["Name"]
+    assert name == root.variables["name"].replace("-", "_")
+    told = {
+        title: (each["description"], name, each["sql"].replace("FROM lake.", f'FROM "{name}".'))
+        for title, each in root.locals["saved"].items()
+    }
+    assert told == {
+        each["Name"]: (each["Description"], each["Database"], each["QueryString"])
+        for each in properties(resources, "AWS::Athena::NamedQuery")
+    }
 
 
 def test_the_folder_has_what_it_needs() -> None:

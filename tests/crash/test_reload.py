@@ -86,6 +86,7 @@ class Secure(Server):
         pair = self._pair
         return [
             *super()._command(),
+            *("--answer-deadline", "30"),  # on a busy machine a hit may take longer than a person would wait
             *(["--tls-certificate", str(pair.certificate), "--tls-key", str(pair.key)] if pair else []),
         ]
 

@@ -155,10 +155,12 @@ def running(folder: Path, name: str, *flags: str, environment: Mapping[str, str]
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(180)
+            status = process.wait(180)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            raise
+    assert status == 0, (status, (folder / "err").read_text()[-2_000:])
 
 
 def _said(folder: Path, process: "subprocess.Popen[bytes]", pattern: str) -> str:

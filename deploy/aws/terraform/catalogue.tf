@@ -1,4 +1,9 @@
-# The tables of the lake for Athena, without a crawler, and a workgroup that bounds what a question may read.
+# The tables of the lake for Athena, without a crawler, and a workgroup that bounds what a question may read, with the
+# questions as saved queries.
+
+locals {
+  saved = jsondecode(file("${path.module}/saved.json"))
+}
 
 resource "aws_glue_catalog_database" "lake" {
   name = replace(var.name, "-", "_")
@@ -57,4 +62,13 @@ resource "aws_athena_workgroup" "lake" {
       }
     }
   }
+}
+
+resource "aws_athena_named_query" "question" {
+  for_each    = local.saved
+  name        = each.key
+  description = each.value.description
+  workgroup   = aws_athena_workgroup.lake.name
+  database    = aws_glue_catalog_database.lake.name
+  query       = replace(each.value.sql, "FROM lake.", "FROM \"${aws_glue_catalog_database.lake.name}\".")
 }

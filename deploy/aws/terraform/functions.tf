@@ -113,8 +113,10 @@ resource "aws_lambda_function" "function" {
   }
 
   logging_config {
-    log_format = "Text"
-    log_group  = aws_cloudwatch_log_group.function[each.key].name
+    log_format            = "JSON"
+    application_log_level = "INFO"
+    system_log_level      = "WARN"
+    log_group             = aws_cloudwatch_log_group.function[each.key].name
   }
 
   depends_on = [aws_iam_role_policy.function]

@@ -15,6 +15,11 @@ from pixelake.errors import SettingsError
 
 _CONSUME, _HITS, _FIREHOSE, _FUNCTIONS = terms.CONSUME, terms.HITS, terms.FIREHOSE, terms.FUNCTIONS
 _NEW: Final = "derived: bench collect, each connection new: 1.95 times nginx, of which the event loop alone takes 24"
+_LIVE: Final = (
+    "measured: entries of up to 5,000 hits of 50 sites, tests/aws/test_cost_calls.py, and a tenth for documents"
+)
+_LOG_CALL: Final = {"INFO": 350.0, "WARN": 0.0}
+"""Bytes that Lambda itself writes of a call that succeeds, by the level of its logs."""
 _CALL: Final = "measured: what a call of `consume` asks, tests/aws/test_cost_calls.py"
 
 
@@ -24,6 +29,12 @@ def _of(default: float, unit: str, source: str, least: float = 0.0) -> Any:
 
 def _memory(name: str) -> Any:
     return _of(_FUNCTIONS[name].memory, "MiB", f"set: terms.FUNCTIONS['{name}']")
+
+
+def _start(milliseconds: float) -> Any:
+    return _of(
+        milliseconds, "ms of a core a cold start", "measured: import and first call, docs/deploy/function-sizes.md"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,9 @@ class Inputs:
     lake_bytes: float = _of(18.9, "bytes", "measured: an event in a packed file, bench consume")
     months_kept: float = _of(1.0, "months", "taken: what the events of a month take; each month kept adds as much")
     event_ids: float = _of(0.0, "share of hits", "taken: hits with an event_id; one costs a write and a read")
+    waf: float = _of(0.0, "firewalls, 0 or 1", "set: none by default; with one an HTTP API becomes a REST API")
+    waf_rules: float = _of(4.0, "rules", "set: a rate and three groups of AWS, deploy/aws/doors.py")
+    waf_lists: float = _of(0.0, "rules", "set: a list of addresses for each version of IP in `block`, if any")
 
     shards: float = _of(0.0, "shards", "0: as many as the peak needs, and terms.SHARDS at least")
     batch: float = _of(_CONSUME.batch, "records", "set: terms.CONSUME", 1)
@@ -62,6 +76,14 @@ class Inputs:
     aggregate_memory: float = _memory("aggregate")
     api_memory: float = _memory("api")
     keep_memory: float = _memory("keep")
+    cold: float = _of(0.01, "share of calls", "taken: AWS tells of less than 1 % in production; few calls have more")
+    ingest_start: float = _start(270.0)
+    consume_start: float = _start(970.0)
+    transform_start: float = _start(630.0)
+    gather_start: float = _start(1_220.0)
+    aggregate_start: float = _start(280.0)
+    api_start: float = _start(4_070.0)
+    keep_start: float = _start(1_710.0)
     ingest_ms: float = _of(20.0, "ms", "taken: waits for the stream; of ours 0.05 ms are measured, bench ingest")
     consume_us: float = _of(20.5, "µs of a core a hit", "measured: lake and live store, bench consume")
     aggregate_us: float = _of(5.0, "µs of a core a hit", "taken: it packs bytes, and reads none of them")
@@ -79,11 +101,16 @@ class Inputs:
     keep_puts: float = _of(20.0, "PUT and LIST requests a call", "taken: a call that has little to do")
     live_write: float = _of(2.0, "write units a call", "measured: docs/live.md")
     live_hit: float = _of(0.1, "write units a hit", "measured: docs/live.md, hits of 50 sites")
-    live_most: float = _of(90.0, "write units a call at most", f"{_CALL}, of 3,000 hits of 50 sites")
+    live_full: float = _of(40.0, "write units an entry", f"{_LIVE}: once it has all the events that it shows")
+    live_more: float = _of(0.017, "write units a hit", f"{_LIVE}: beside these")
     live_read: float = _of(4.0, "read units a call", "measured: docs/live.md")
     live_bytes: float = _of(1 << 30, "bytes", "taken: the table holds 8,192 entries, which forget")
 
-    log_call: float = _of(350.0, "bytes", "taken: what Lambda writes to the log of a call by itself")
+    log_call: float = _of(
+        _LOG_CALL[terms.SYSTEM_LOGS],
+        "bytes",
+        "set: terms.SYSTEM_LOGS; with INFO 350 are taken: Lambda's lines of a call",
+    )
     alarms: float = _of(12.0, "alarms", "taken: a stack has 10 to 20")
     viewer_hours: float = _of(30.0, "hours a month", "taken: a live page is open for an hour a day")
 
@@ -93,11 +120,16 @@ class Inputs:
     small_share: float = _of(0.2, "of its cores", "AWS: what a t4g.small may use all the time; that of `fleet`")
     collect_us: float = _of(55.0, "µs of a core a hit", _NEW)
     margin: float = _of(3.0, "times", "taken: other cores than those measured on, and room for what is not measured")
-    machine_metrics: float = _of(7.0, "metrics a machine", "AWS: detailed monitoring")
+    machine_metrics: float = _of(
+        7.0, "metrics a machine", "AWS: detailed monitoring, of collectors, which come and go by it"
+    )
     disk_gb: float = _of(8.0, "GB", "set: of the system, deploy/aws/fleet.py")
     hits_gb: float = _of(20.0, "GB", "set: of hits that are not in the lake yet, deploy/aws/fleet.py; only to S3")
     live_every: float = _of(
-        0.5, "s", "set: live_window; a machine that commits by itself writes the live store so often", 0.1
+        terms.LIVE_WINDOW,
+        "s",
+        "set: terms.LIVE_WINDOW; a machine that commits by itself writes the live store so often",
+        0.1,
     )
     looks: float = _of(100.0, "read units a minute and machine", "measured: docs/registry.md, when nobody comes")
     commit_every: float = _of(60.0, "s", "set: lake_window, of a lake in a bucket", 1)

@@ -23,6 +23,8 @@ LOG_EVERY: Final = 300.0
 """Seconds (taken) between two files of standard logs: CloudFront writes several an hour."""
 AN_EVENT: Final = 6 << 20
 """Bytes of an event of Lambda at most."""
+AN_ENTRY: Final = 5_000.0
+"""Hits of an entry of the live store at most: more are halved, until they fit."""
 A_LOOK: Final = 2.5
 """Seconds for which the live page waits at once, and a call of `api` lasts."""
 
@@ -82,7 +84,11 @@ def _time(name: str, memory: float, seconds: float, *, fixed: bool = False) -> L
 
 
 def _calls(name: str, calls: float, of: Inputs, *, fixed: bool = False) -> Iterator[Line]:
+    """What calls cost whatever they do: a request each, a start of some of them, and what Lambda logs of them."""
+    memory, start = getattr(of, f"{name}_memory"), getattr(of, f"{name}_start")
+    seconds = calls * of.cold * start / 1e3 / cores(memory, of)
     yield Line(f"{name}: calls", "lambda_requests", calls, fixed)
+    yield Line(f"{name}: cold starts", "lambda_time", seconds * memory / 1_024, fixed)
     yield Line(f"{name}: its log", "logs", calls * of.log_call / GB, fixed)
 
 
@@ -94,9 +100,19 @@ def _worked(name: str, load: Load, calls: float, of: tuple[float, float, float])
     yield _time(name, memory, calls * wait / 1e3 + load.events * work / 1e6 / core)
 
 
-def _door(load: Load) -> Iterator[Line]:
+def _firewall(load: Load) -> Iterator[Line]:
     of = load.of
-    yield Line("HTTP API", "http_api", load.events)
+    if of.waf:
+        yield Line("firewall", "waf_acls", of.waf, fixed=True)
+        yield Line("firewall: rules", "waf_rules", of.waf * (of.waf_rules + of.waf_lists), fixed=True)
+        yield Line("firewall: requests", "waf_requests", load.events)
+
+
+def _door(load: Load) -> Iterator[Line]:
+    """An HTTP API; one with a firewall is a REST API."""
+    of = load.of
+    yield Line("REST API", "rest_api", load.events) if of.waf else Line("HTTP API", "http_api", load.events)
+    yield from _firewall(load)
     yield Line("answers", "data_out", load.events * of.answer_bytes / GB)
     yield from _calls("ingest", load.events, of)
     yield _time("ingest", of.ingest_memory, load.events * of.ingest_ms / 1e3)
@@ -105,11 +121,19 @@ def _door(load: Load) -> Iterator[Line]:
 def _cdn(load: Load) -> Iterator[Line]:
     yield Line("CloudFront", "cloudfront_requests", load.events)
     yield Line("answers", "cloudfront_out", load.events * load.of.answer_bytes / GB)
+    yield from _firewall(load)
 
 
 def _kinesis(load: Load, name: str, size: float, records: float) -> Iterator[Line]:
     yield Line(f"{name}: shards", "kinesis_shards", load.shards(size) * HOURS, fixed=True)
     yield Line(f"{name}: puts", "kinesis_puts", records * max(1, math.ceil(size / A_PUT)))
+
+
+def live_units(of: Inputs, hits: float) -> float:
+    """Write units of a write of so many hits into the live store: it shows some of them, and counts all."""
+    entries = 2.0 ** max(0, math.ceil(math.log2(max(1.0, hits) / AN_ENTRY)))
+    each = hits / entries
+    return entries * min(of.live_write + of.live_hit * each, max(of.live_full, of.live_write) + of.live_more * each)
 
 
 def _settled(load: Load, name: str, calls: float, memory: float) -> Iterator[Line]:
@@ -120,8 +144,7 @@ def _settled(load: Load, name: str, calls: float, memory: float) -> Iterator[Lin
     yield from _worked(name, load, calls, (memory, of.call_ms, of.consume_us))
     yield Line("lake: commits", "s3_puts", calls * of.commit_puts)
     yield Line("lake: reads of a commit", "s3_gets", calls * (of.commit_gets + of.file_gets * files))
-    units = calls * min(of.live_write + of.live_hit * hits, max(of.live_most, of.live_write))
-    yield Line("live store: writes", "dynamodb_writes", units)
+    yield Line("live store: writes", "dynamodb_writes", calls * live_units(of, hits))
     yield Line("live store: reads", "dynamodb_reads", calls * of.live_read)
     yield Line("event ids: writes", "dynamodb_writes", load.events * of.event_ids)
     yield Line("event ids: reads", "dynamodb_reads", load.events * of.event_ids)
@@ -155,13 +178,27 @@ def _kept(load: Load) -> Iterator[Line]:
     yield from _calls("keep", calls, of, fixed=True)
     yield _time("keep", of.keep_memory, calls * of.keep_call_ms / 1e3, fixed=True)
     yield Line("keep: packs and counts", "lambda_time", load.events * of.keep_us / 1e6 / core * of.keep_memory / 1_024)
+    yield from _asked_by_keep(of)
+    yield from _shown(load)
+
+
+def _asked_by_keep(of: Inputs) -> Iterator[Line]:
+    """What it asks of S3, wherever it runs: machines share its schedule, by the registry."""
+    calls = MONTH / of.keep_every
     yield Line("keep: writes", "s3_puts", calls * of.keep_puts, fixed=True)
     yield Line("keep: reads", "s3_gets", calls * of.keep_gets, fixed=True)
+
+
+def _shown(load: Load) -> Iterator[Line]:
+    """The lake, the table, and who looks at them."""
+    of = load.of
     yield Line("lake", "s3_months", load.events * of.lake_bytes * of.months_kept / GB)
     yield Line("the table", "dynamodb_months", of.live_bytes / GB, fixed=True)
     yield Line("alarms", "alarms", of.alarms, fixed=True)
     yield Line("dashboard of CloudWatch", "boards", 1, fixed=True)
     looks = of.viewer_hours * 3_600 / A_LOOK
+    yield Line("api: HTTP API", "http_api", looks, fixed=True)
+    yield from _calls("api", looks, of, fixed=True)
     yield _time("api", of.api_memory, looks * A_LOOK, fixed=True)
 
 
@@ -232,20 +269,39 @@ def queue(load: Load) -> Iterator[Line]:
     yield from _kept(load)
 
 
-def capacity(of: Inputs, share: float) -> tuple[float, float]:
-    """Hits a second of a machine, all day and for a while: what was measured, divided by the margin.
+class Machine(NamedTuple):
+    """A kind of machine.
 
-    Args:
-        of: figures.
+    Attributes:
+        price: of an hour, in `pixelake.aws.prices`.
         share: of its cores, that it may use all day.
+        work: µs of a core a hit.
     """
-    most = of.machine_cores / max(1e-9, (of.collect_us + of.consume_us) / 1e6 * of.margin)
-    return most * share, most
+
+    price: str
+    share: float
+    work: float
 
 
-def machines(load: Load, share: float) -> float:
-    """As many as bear the average all day, and the peak; two at least. For `share` see `capacity`."""
-    all_day, most = (max(1e-9, each) for each in capacity(load.of, share))
+def collector(of: Inputs) -> Machine:
+    """Of `fleet`. What it takes to put into Kinesis was not measured: as much as a consumer is taken."""
+    return Machine("t4g_small", of.small_share, of.collect_us + of.consume_us)
+
+
+def whole(of: Inputs) -> Machine:
+    """Of `fleet` with `to=s3`: it collects, settles, packs and rolls up."""
+    return Machine("t4g_micro", of.machine_share, of.collect_us + of.consume_us + of.keep_us)
+
+
+def capacity(of: Inputs, by: Machine) -> tuple[float, float]:
+    """Hits a second of a machine, all day and for a while: what was measured, divided by the margin."""
+    most = of.machine_cores / max(1e-9, by.work / 1e6 * of.margin)
+    return most * by.share, most
+
+
+def machines(load: Load, by: Machine) -> float:
+    """As many as bear the average all day, and the peak; two at least."""
+    all_day, most = (max(1e-9, each) for each in capacity(load.of, by))
     needed = max(math.ceil(load.events / MONTH / all_day), math.ceil(load.peak / most))
     return load.of.machines or max(2.0, float(needed))
 
@@ -261,20 +317,21 @@ def _handshakes(load: Load) -> float:
 
 
 def _alone(load: Load, count: float) -> Iterator[Line]:
-    """What so many machines ask of S3 and the table that settle their hits by themselves."""
+    """What so many machines ask of S3 and the table that settle their hits, and keep the lake, by themselves."""
     of = load.of
     commits, writes = (count * MONTH / every for every in (of.commit_every, of.live_every))
     yield Line("lake: commits", "s3_puts", commits * of.machine_puts, fixed=True)
     yield Line("lake: reads of a commit", "s3_gets", commits * of.commit_gets, fixed=True)
     writes = min(writes, load.events)
     hits = load.events / writes if writes else 0.0
-    units = writes * min(of.live_write + of.live_hit * hits, max(of.live_most, of.live_write))
-    yield Line("live store: writes", "dynamodb_writes", units)
+    yield Line("live store: writes", "dynamodb_writes", writes * live_units(of, hits))
     yield Line("live store: reads", "dynamodb_reads", writes * of.live_read)
     yield Line("registry: reads", "dynamodb_reads", count * of.looks * MONTH / 60, fixed=True)
+    yield from _asked_by_keep(of)
+    yield from _shown(load)
 
 
-def _balanced(load: Load, count: float, price: str, addresses: float) -> Iterator[Line]:
+def _balanced(load: Load, count: float, price: str) -> Iterator[Line]:
     """So many machines behind a network load balancer that ends TLS."""
     of = load.of
     passed = _out(load) + _handshakes(load) + load.events * of.request_bytes / GB
@@ -284,15 +341,16 @@ def _balanced(load: Load, count: float, price: str, addresses: float) -> Iterato
     yield Line("load balancer", "balancer_hours", HOURS, fixed=True)
     yield Line("load balancer: use", "balancer_units", max(opened / 50, passed / HOURS) * HOURS)
     yield Line("machines", price, count * HOURS, fixed=True)
-    yield Line("machines: metrics", "metrics", count * of.machine_metrics, fixed=True)
     yield Line("disks", "disk", count * of.disk_gb, fixed=True)
-    yield Line("addresses", "addresses", addresses * HOURS, fixed=True)
+    yield Line("addresses", "addresses", (2 + count) * HOURS, fixed=True)
 
 
 def fleet(load: Load) -> Iterator[Line]:
     """A network load balancer with TLS -> collectors on small machines -> Kinesis, packed -> consume."""
-    of, count = load.of, machines(load, load.of.small_share)
-    yield from _balanced(load, count, "t4g_small", 2 + count)
+    of, by = load.of, collector(load.of)
+    count = machines(load, by)
+    yield from _balanced(load, count, by.price)
+    yield Line("machines: metrics", "metrics", count * of.machine_metrics, fixed=True)
     yield from _kinesis(load, "Kinesis", of.hit_bytes, load.events * of.hit_bytes / A_PUT)
     calls = load.calls(AN_EVENT / (of.hit_bytes * 4 / 3), of.window, load.shards(of.hit_bytes))
     yield from _settled(load, "consume", calls, of.consume_memory)
@@ -301,22 +359,21 @@ def fleet(load: Load) -> Iterator[Line]:
 
 def fleet_s3(load: Load) -> Iterator[Line]:
     """The same with `to=s3`: each machine keeps its hits on a disk, and commits to S3 by itself."""
-    count = machines(load, load.of.machine_share)
-    yield from _balanced(load, count, "t4g_micro", 2 + count)
+    by = whole(load.of)
+    count = machines(load, by)
+    yield from _balanced(load, count, by.price)
     yield Line("disks of hits", "disk", count * load.of.hits_gb, fixed=True)
     yield from _alone(load, count)
-    yield from _kept(load)
 
 
 def lightsail(load: Load) -> Iterator[Line]:
     """The same on Lightsail, whose price has transfer in it. There is no stack of it."""
-    of, count = load.of, machines(load, load.of.machine_share)
+    of, count = load.of, machines(load, whole(load.of))
     yield Line("machines", "lightsail", count, fixed=True)
     yield Line("load balancer", "lightsail_balancer", 1, fixed=True)
     both = _out(load) + _handshakes(load) + load.events * of.request_bytes / GB
     yield Line("transfer beyond what is included", "data_out", max(0.0, both - count * 2_048))
     yield from _alone(load, count)
-    yield from _kept(load)
 
 
 DESIGNS: Final[Mapping[str, Callable[[Load], Iterator[Line]]]] = {

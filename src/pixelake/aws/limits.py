@@ -11,7 +11,19 @@ from typing import Any, Final, NamedTuple
 
 from pixelake.aws import terms
 from pixelake.aws.cost_inputs import Inputs
-from pixelake.aws.cost_lines import A_SHARD, AN_EVENT, LOG_EVERY, capacity, cores, fitting
+from pixelake.aws.cost_lines import (
+    A_SHARD,
+    AN_ENTRY,
+    AN_EVENT,
+    LOG_EVERY,
+    Machine,
+    capacity,
+    collector,
+    cores,
+    fitting,
+    live_units,
+    whole,
+)
 
 API: Final = 10_000.0
 """Requests a second of all APIs of an account in a region; 5,000 at once beyond that."""
@@ -112,9 +124,9 @@ def _settled(load: Load, by: Calls) -> Iterator[Limit]:
     yield Limit("calls that settle", done, True, "more at once (shards, terms.HITS.at_once), larger batches")
     for name, commits in _commits(of).items():
         yield Limit(name, _full(commits, by), True, "a longer window, or fewer shards: fewer, larger commits")
-    writes = max(1.0, of.live_most)
+    writes = max(1.0, live_units(of, by.batch))
     yield Limit("live store: the table", TABLE / writes * by.batch, False, "warm the table before, or ask for more")
-    yield Limit("live store: its head, one key", PARTITION * by.batch, False, "a longer window")
+    yield Limit("live store: its head, one key", PARTITION * min(by.batch, AN_ENTRY), False, "a longer window")
     if of.event_ids:
         yield Limit("event ids: the table", TABLE / of.event_ids, False, "warm the table before, or ask for more")
 
@@ -195,17 +207,36 @@ def queue(load: Load) -> Iterator[Limit]:
     yield from _settled(load, Calls(of.queue_batch, of.queue_window, of.queue_calls, of.queue_calls, of.consume_memory))
 
 
-def fleet(load: Load) -> Iterator[Limit]:
-    """Machines behind a balancer -> Kinesis, packed -> consume. All day: without credits of a burstable machine."""
+def _machines(load: Load, by: Machine) -> Iterator[Limit]:
+    """All day: without credits of a burstable machine."""
     of, count = load.of, load.of.machines or 2.0
-    all_day, most = (count * each for each in capacity(of, of.small_share))
+    all_day, most = (count * each for each in capacity(of, by))
     more = f"machines={math.ceil(load.rate / max(1e-9, all_day / count))}, or larger ones"
     yield Limit(f"{count:.0f} machines, all day", all_day, True, more)
     yield Limit(f"{count:.0f} machines, for a while", most, True, more)
+
+
+def fleet(load: Load) -> Iterator[Limit]:
+    """Machines behind a balancer -> Kinesis, packed -> consume."""
+    of = load.of
+    yield from _machines(load, collector(of))
     shards = f"shards={math.ceil(load.rate * of.hit_bytes / A_SHARD)}, or on demand (shards=0)"
     yield Limit("Kinesis: bytes into its shards", load.shards * A_SHARD / of.hit_bytes, True, shards)
     batch = AN_EVENT / (of.hit_bytes * 4 / 3)
     yield from _settled(load, Calls(batch, of.window, load.shards, load.shards, of.consume_memory))
+
+
+def fleet_s3(load: Load) -> Iterator[Limit]:
+    """Machines behind a balancer, each of which settles its hits and commits by itself."""
+    of, by = load.of, whole(load.of)
+    yield from _machines(load, by)
+    count = of.machines or 2.0
+    all_day, _ = capacity(of, by)
+    commits = min(_commits(of).values()) * of.commit_every
+    yield Limit("lake: commits of all machines", commits * all_day, True, "larger machines, or a longer lake_window")
+    batch = load.rate / count * of.live_every
+    writes = max(1.0, live_units(of, batch)) / max(1.0, batch)
+    yield Limit("live store: the table", TABLE / writes, False, "warm the table before, or ask for more")
 
 
 DESIGNS: Final[Mapping[str, Callable[[Load], Iterator[Limit]]]] = {
@@ -215,6 +246,7 @@ DESIGNS: Final[Mapping[str, Callable[[Load], Iterator[Limit]]]] = {
     "edge-standard": edge_standard,
     "queue": queue,
     "fleet": fleet,
+    "fleet-s3": fleet_s3,
 }
 
 

@@ -19,6 +19,7 @@ class Price(NamedTuple):
         free: units a month that cost an account nothing, for ever.
         source: the page that says so.
         seen: when it did.
+        quoted: another page that says the same, and its month; empty: it was not read again.
     """
 
     unit: str
@@ -27,6 +28,7 @@ class Price(NamedTuple):
     source: str
     seen: str
     free: float = 0.0
+    quoted: str = ""
 
     def of(self, units: float) -> float:
         """Dollars of so many units in a month, without what is free."""

@@ -131,5 +131,9 @@ FUNCTIONS: Final = {
     "api": Function(memory=1_536, timeout=29.0),
     "keep": Function(memory=1_536, timeout=600.0),
 }
+SYSTEM_LOGS: Final = "WARN"
+"""From which level on Lambda itself writes to the log of a function: of a call that succeeds, nothing."""
+LIVE_WINDOW: Final = 10.0
+"""Of machines that settle their hits themselves: seconds between two writes of the live store."""
 KEEP_EVERY: Final = 300
 """Seconds between two calls of `keep`."""

@@ -53,8 +53,8 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
             raise SettingsError(f"{variable} is not set: functions share no disk", "see the page on functions of AWS")
     if f"{given.ENVIRONMENT_PREFIX}DATA" not in environment:
         chosen = replace(chosen, data=SCRATCH)
-        SCRATCH.mkdir(mode=0o700, exist_ok=True)
-        folder.begun(SCRATCH)  # so that large questions may spill into it
+    chosen.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.begun(chosen.data)  # so that large questions, and roll-ups, may spill into it
     check(chosen)
     return chosen
 

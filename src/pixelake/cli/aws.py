@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from pixelake.build.judging import own_enrichers
 from pixelake.cli.base import FLAGS, Days, Misuse, program, settings_of
 from pixelake.errors import DataFolderError, PixelakeError, SettingsError
 from pixelake.operate import folder as folders
+from pixelake.operate.signals import taken
 from pixelake.settings import Settings, parse_address
 
 if TYPE_CHECKING:
@@ -217,22 +217,20 @@ def _environment(flags: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _run(made: "Topology", chosen: Settings, folder: Path) -> None:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        made.start()
-    except OSError as error:
-        raise PixelakeError(f"cannot listen on {chosen.collect}: {error}", "name another with --collect") from None
-    try:
-        click.echo(f"Pixel: {made.pixel}")
-        click.echo(f"Lake: {folder / 'lake'}")
-        click.echo("AWS: " + " ".join(f"{name}={value}" for name, value in made.cloud.environment.items()))
-        with _dashboard(made.environment, chosen, folder):
-            stop.wait()
-            click.echo("Settling what has come ...", err=True)
-    finally:
-        made.close()
+    with taken(signal.SIGINT, signal.SIGTERM) as signals:
+        try:
+            made.start()
+        except OSError as error:
+            raise PixelakeError(f"cannot listen on {chosen.collect}: {error}", "name another with --collect") from None
+        try:
+            click.echo(f"Pixel: {made.pixel}")
+            click.echo(f"Lake: {folder / 'lake'}")
+            click.echo("AWS: " + " ".join(f"{name}={value}" for name, value in made.cloud.environment.items()))
+            with _dashboard(made.environment, chosen, folder):
+                signals.wait(None)
+                click.echo("Settling what has come ...", err=True)
+        finally:
+            made.close()
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from pixelake import event, reject
 from pixelake.errors import QueryError
 from pixelake.warehouse.ask import Ask
 from pixelake.warehouse.clocks import Clocks
+from pixelake.warehouse.elsewhere_dates import moved
 from pixelake.warehouse.elsewhere_engines import BOTH, CLICKHOUSE, TRINO, changed
+from pixelake.warehouse.elsewhere_less import lessened
 from pixelake.warehouse.elsewhere_names import written_out
 from pixelake.warehouse.hooks import AFTER, WIDER
 from pixelake.warehouse.planner import Planner
@@ -71,7 +73,13 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def elsewhere(ask: Ask, clocks: Clocks, dialect: str, declared: Callable[[str], Any] = lambda _: ()) -> str:
+def elsewhere(
+    ask: Ask,
+    clocks: Clocks,
+    dialect: str,
+    declared: Callable[[str], Any] = lambda _: (),
+    today: date | None = None,
+) -> str:
     """A question in the SQL of another engine, with its values in it.
 
     Args:
@@ -79,6 +87,8 @@ def elsewhere(ask: Ask, clocks: Clocks, dialect: str, declared: Callable[[str], 
         clocks: the wall clocks of the sites.
         dialect: one of `DIALECTS`.
         declared: see `pixelake.warehouse.given.Given`.
+        today: if it is given, the period goes with the day on which the statement runs, which this one stands for: by
+            ``current_date``, which has to be that of UTC.
 
     Raises:
         QueryError: it cannot be asked so, or not be said there.
@@ -88,18 +98,27 @@ def elsewhere(ask: Ask, clocks: Clocks, dialect: str, declared: Callable[[str], 
     if ask.question in LACKING.get(dialect, ()):
         raise QueryError(f"sql: {ask.question!r} cannot be said in {dialect}", "take duckdb or trino")
     sql = inlined(_statement(ask, clocks, declared))
-    if dialect == "duckdb":
+    if dialect == "duckdb" and today is None:
         return sql
     try:
-        tree = written_out(sqlglot.parse_one(sql, read="duckdb"), _columns())
-        tree = changed(changed(tree, BOTH), CHANGES[dialect])
-        for each in tree.find_all(sqlglot.exp.CTE):
-            each.set("materialized", None)  # advice for DuckDB alone
+        tree = sqlglot.parse_one(sql, read="duckdb")
+        if dialect != "duckdb":
+            tree = _changed(tree, dialect)
+        if today is not None:
+            tree = moved(tree, today)
         text = tree.sql(dialect=dialect, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except (SqlglotError, KeyError) as error:
         told = str(error).partition("\n")[0][:200]
         raise QueryError(f"sql: {ask.question!r} cannot be said in {dialect}: {told}", "take duckdb") from None
     return f"{text}\nSETTINGS {SETTINGS}" if dialect == "clickhouse" else text
+
+
+def _changed(tree: Any, dialect: str) -> Any:
+    tree = lessened(written_out(tree, _columns()))
+    tree = changed(changed(tree, BOTH), CHANGES[dialect])
+    for each in tree.find_all(sqlglot.exp.CTE):
+        each.set("materialized", None)  # advice for DuckDB alone
+    return tree
 
 
 def _statement(ask: Ask, clocks: Clocks, declared: Callable[[str], Any]) -> Statement:

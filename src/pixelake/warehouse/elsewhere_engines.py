@@ -226,6 +226,7 @@ CLICKHOUSE: Final[Mapping[type[Any], Change]] = {
         this=_named("position", node.this.copy(), node.expression.copy()), expression=exp.Literal.number(0)
     ),
     exp.ArrayFilter: lambda node: _named("arrayFilter", node.expression.copy(), node.this.copy()),
+    exp.Length: lambda node: _named("cardinality", node.this.copy()),  # no question asks how long a text is
     exp.ArrayAppend: lambda node: _named("arrayPushBack", node.this.copy(), node.expression.copy()),
     exp.RegexpLike: lambda node: _named("match", node.this.copy(), node.expression.copy()),
     exp.Median: lambda node: _named("quantileExactInclusive", node.this.copy()),
@@ -266,8 +267,37 @@ def _trino_item(node: Any) -> Any:
     return _named("element_at", node.this.copy(), key)
 
 
+def _trino_field(node: Any) -> Any:
+    """A part of what `map_entries` gives: there it has a place, and no name."""
+    place = {"key": 1, "value": 2}.get(node.expression.name)
+    return exp.Bracket(this=node.this.copy(), expressions=[exp.Literal.number(place)], offset=1) if place else node
+
+
+def _trino_unnest(node: Any) -> Any:
+    """Lists in the select list: side by side, as rows."""
+    lists = [found for each in node.expressions if (found := each.find(exp.Explode))]
+    if not lists or node.args.get("group"):
+        return node
+    arrays = []
+    for place, each in enumerate(lists, start=1):
+        arrays.append(_list(each))
+        each.replace(exp.column(f"item{place}", table="listed"))
+    named = exp.TableAlias(
+        this=exp.to_identifier("listed"), columns=[exp.to_identifier(f"item{place + 1}") for place in range(len(lists))]
+    )
+    rows = exp.Unnest(expressions=arrays, alias=named)
+    if not node.args.get("from_"):
+        return node.from_(rows, copy=False)
+    for join in node.args.get("joins") or ():
+        if not any(join.args.get(name) for name in ("kind", "side", "method", "on", "using")):
+            join.set("kind", "CROSS")  # behind a comma, only the last table would be seen by the lists
+    return node.join(rows, join_type="cross", copy=False)
+
+
 TRINO: Final[Mapping[type[Any], Change]] = {
     exp.Anonymous: _trino_call,
+    exp.Dot: _trino_field,
+    exp.Select: _trino_unnest,
     exp.Add: _trino_days,
     exp.Sub: _trino_days,
     exp.Bracket: _trino_item,
@@ -275,6 +305,8 @@ TRINO: Final[Mapping[type[Any], Change]] = {
         this=_named("strpos", node.this.copy(), node.expression.copy()), expression=exp.Literal.number(0)
     ),
     exp.LogicalOr: lambda node: _named("bool_or", node.this.copy()),
+    exp.Length: lambda node: _named("cardinality", node.this.copy()),  # no question asks how long a text is
+    exp.ArrayAppend: lambda node: _named("concat", node.this.copy(), exp.Array(expressions=[node.expression.copy()])),
     exp.Median: lambda node: _named("approx_percentile", node.this.copy(), exp.Literal.number("0.5")),
 }
 

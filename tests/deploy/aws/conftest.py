@@ -36,7 +36,14 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
     },
     "fleet": {"topology": "fleet", **DOMAIN},
     "fleet-s3": {"topology": "fleet", **DOMAIN, "to": "s3"},
-    "fleet-s3-gone": {"topology": "fleet", **DOMAIN, "to": "s3", "machines": "3", "keep-data": "false"},
+    "fleet-s3-gone": {
+        "topology": "fleet",
+        **DOMAIN,
+        "to": "s3",
+        "machines": "3",
+        "keep-data": "false",
+        "settings": "live_window=60",
+    },
 }
 
 

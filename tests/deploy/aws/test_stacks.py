@@ -3,13 +3,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
-from pixelake import settings
+from pixelake import settings, telemetry
 from pixelake.aws import direct, terms
+from pixelake.aws.cost import bill
+from pixelake.aws.cost_inputs import told as figures
 from pixelake.aws.local import topology
 from pixelake.aws.local.faults import Faults
 from pixelake.collect.client import Clients
@@ -77,6 +81,28 @@ def test_logs_end(stacks: Mapping[str, Made], name: str) -> None:
     used = [each["LoggingConfig"]["LogGroup"]["Ref"] for each in stacks[name].of("Lambda::Function").values()]
     assert len(set(used)) == len(used)
     assert set(used) <= set(logs)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_is_logged(stacks: Mapping[str, Made], name: str) -> None:
+    """Of each of our functions its own lines, and what Lambda says of calls that fail; the price counts no other."""
+    for each in stacks[name].of("Lambda::Function").values():
+        if each.get("Description", "").startswith("pixelake.aws."):
+            told = each["LoggingConfig"]
+            levels = (told["LogFormat"], told["ApplicationLogLevel"], told["SystemLogLevel"])
+            assert levels == ("JSON", "INFO", terms.SYSTEM_LOGS)
+    assert terms.SYSTEM_LOGS == "WARN"
+
+
+def test_our_lines_pass_the_level(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has the keys that Lambda reads: a level that it keeps, and a timestamp of RFC 3339."""
+    telemetry.log_to_stderr("info")
+    for level in ("info", "warning", "error"):
+        getattr(structlog.get_logger(), level)("something")
+        told = json.loads(capsys.readouterr().err)
+        assert told["level"] == level
+        assert told["timestamp"].endswith("Z")
+        assert datetime.fromisoformat(told["timestamp"]).tzinfo
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -315,6 +341,8 @@ def test_a_firewall(stacks: Mapping[str, Made]) -> None:
     """AWS's rules, a rate, both lists of addresses; before the stage of a REST API."""
     rules = {each["Name"]: each for each in stacks["stream-waf"].one("WAFv2::WebACL")["Rules"]}
     assert {"blocked-ipv4", "blocked-ipv6", "rate", "AWSManagedRulesSQLiRuleSet"} <= set(rules)
+    priced = {item.name: item.units for item in bill("stream", 0, figures(["waf=1", "waf_lists=2"])).items}
+    assert priced["firewall: rules"] == len(rules)
     assert len({each["Priority"] for each in rules.values()}) == len(rules)
     assert stacks["stream-waf"].one("WAFv2::WebACLAssociation")
     stage = stacks["stream-waf"].one("ApiGateway::Stage")
@@ -340,6 +368,24 @@ def test_a_machine_goes_and_its_hits_stay(stacks: Mapping[str, Made]) -> None:
     starts = json.dumps(stacks["fleet-s3"].of("EC2::LaunchTemplate"))
     assert all(f'{{"Ref": "{name}"}}' in starts for name in volumes)
     assert "@" not in starts.replace("@aws", "")
+
+
+def test_what_machines_cost(stacks: Mapping[str, Made]) -> None:
+    """Those that settle write the live page as often as it is priced, unless told else, and have no metrics to pay."""
+    (told,) = {
+        line
+        for each in stacks["fleet-s3"].of("EC2::LaunchTemplate").values()
+        for line in written(each["LaunchTemplateData"]["UserData"]["Fn::Base64"]).splitlines()
+        if "LIVE_WINDOW" in line
+    }
+    assert float(told.rpartition("=")[2]) == terms.LIVE_WINDOW
+    for name, wanted in {"fleet": True, "fleet-s3": False}.items():
+        made = stacks[name].of("EC2::LaunchTemplate").values()
+        assert {each["LaunchTemplateData"]["Monitoring"]["Enabled"] for each in made} == {wanted}
+        metrics = {item.name for item in bill(name, 1e9, figures([])).items} & {"machines: metrics"}
+        assert bool(metrics) is wanted
+    for each in stacks["fleet-s3-gone"].of("EC2::LaunchTemplate").values():
+        assert "Environment=PIXELAKE_LIVE_WINDOW=60\n" in written(each["LaunchTemplateData"]["UserData"]["Fn::Base64"])
 
 
 @pytest.mark.parametrize("name", ["fleet", "fleet-s3"])

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from botocore.session import Session
@@ -25,6 +25,7 @@ from moto.sqs.models import Queue
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from pixelake.aws.local.actions import Needed, needed
 from pixelake.aws.local.faults import Faults
 from pixelake.aws.local.mapping import ACCOUNT
 
@@ -36,16 +37,7 @@ BUCKET: Final = "pixelake"
 REGION: Final = "us-east-1"
 _COMMIT: Final = re.compile(r"/events/_delta_log/\d+\.json\Z")
 """What the lake has taken."""
-_SIGNED: Final = re.compile(r"Credential=(?P<who>[^/]+)/\d+/[^/]+/(?P<service>[^/]+)/")
 _JSON: Final = "application/x-amz-json-1.1"
-
-
-class Call(NamedTuple):
-    """A kind of call: who makes it, of which service; of S3 its method, what it lists or deletes, and where."""
-
-    who: str
-    service: str
-    operation: str
 
 
 class Cloud:
@@ -54,7 +46,7 @@ class Cloud:
     Attributes:
         deliver: what Firehose gets: the name of a stream, and the data of a record.
         committed: is called when the lake has taken a batch, before its writer knows.
-        calls: who asked for what, so far.
+        needed: what those who asked for something must be allowed, so far.
     """
 
     def __init__(self, folder: Path, faults: Faults) -> None:
@@ -67,7 +59,7 @@ class Cloud:
         self._turns = {"Kinesis": threading.Lock(), "DynamoDB": threading.Lock()}
         self.deliver: Callable[[str, bytes], object] = lambda _name, _data: None
         self.committed: Callable[[], None] = lambda: None
-        self.calls: set[Call] = set()
+        self.needed: set[Needed] = set()
 
     def start(self) -> None:
         """Listen, with the objects of the last time."""
@@ -111,7 +103,9 @@ class Cloud:
         service = service.partition("_")[0]
         if request.method == "POST" and request.path.startswith(f"/{ACCOUNT}/"):
             return self._queued(request)(environ, start)
-        self._note(request, service, operation)
+        body = request.get_data()
+        environ = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        self.needed |= needed(request, body)
         if code := self._faults.refused(service, operation):
             refusal = {"__type": code, "message": "Rate exceeded"}
             return Response(json.dumps(refusal), 400, mimetype=_JSON)(environ, start)
@@ -137,18 +131,6 @@ class Cloud:
         status, text = self._faults.in_part(service, operation, request.get_data(), call)
         headers.pop("Content-Length", None)
         return Response(text, status, headers)
-
-    def _note(self, request: Request, service: str, operation: str) -> None:
-        who = _SIGNED.search(request.headers.get("Authorization", ""))
-        if who is None:
-            return
-        if not operation:  # of S3, whose calls are paths
-            _, _, key = request.path.removeprefix("/").partition("/")
-            kind = "delete" if "delete" in request.args else "list-type" if "list-type" in request.args else ""
-            operation = (
-                f"{request.method}{' ' + kind if kind else ''} {key.partition('/')[0] + '/' if key else ''}".strip()
-            )
-        self.calls.add(Call(who["who"], service or who["service"], operation))
 
     def _queued(self, request: Request) -> Response:
         """A form for a queue, as a REST API sends it."""

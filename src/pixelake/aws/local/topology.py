@@ -148,7 +148,7 @@ class Topology:
         """A function of that module in `pixelake.aws`, with these settings of its own."""
         environment = {
             **self.environment,
-            "AWS_ACCESS_KEY_ID": name,  # who calls: see `Cloud.calls`
+            "AWS_ACCESS_KEY_ID": name,  # who calls: see `Cloud.needed`
             "PIXELAKE_DATA": str(self._wanted.data / "functions" / name),
             **{f"PIXELAKE_{key.upper()}": value for key, value in settings.items()},
         }
