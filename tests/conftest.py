@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 from hypothesis import settings
+
+from tests.long import NAMES
 
 if TYPE_CHECKING:
     from tests.s3 import Server
@@ -32,8 +35,16 @@ FIRST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest ones first, in the order in which they are; then all others, in theirs."""
-    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+    """The files that take longest first, those of a kind apart: several browsers at once only slow each other down."""
+    for item in items:
+        if item.nodeid in NAMES:
+            item.add_marker(pytest.mark.long)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[bool, int]:
+    file = item.nodeid.partition("::")[0]
+    return not file.startswith(FIRST), zlib.crc32(file.encode())
 
 
 @pytest.fixture(scope="session", autouse=True)

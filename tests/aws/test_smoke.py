@@ -33,16 +33,17 @@ SMALL = {
 """A stack that moto can make."""
 
 
-def test_a_thousand_hits_on_this_machine(tmp_path: Path) -> None:
-    """To the design that runs here: all are accepted, each is stored, none twice; the script says so."""
+def test_hits_on_this_machine(tmp_path: Path) -> None:
+    """To the design that runs here: each that is accepted is stored, none twice; the script says so."""
     with running(tmp_path, "stream") as design:
         command = [str(SCRIPT), "check", "--pixel", design.pixel, "--lake", "s3://pixelake/lake", "--seconds", "120"]
+        command += ["--hits", "300"]
         environment = {**os.environ, **design.environment}
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         counted = re.search(r"accepted (\d+), stored \d+: lost 0, twice 0", done.stdout)
         assert counted, done.stdout
-        assert int(counted[1]) > 900  # a busy machine answers 503 now and then
+        assert int(counted[1]) > 250  # a busy machine answers 503 now and then
         pages = {row["path"] for row in design.rows("events", ["path"])}
         one = min(pages)
         run = one.split("/")[1]

@@ -362,4 +362,4 @@ def test_the_session_ends(fragile: Standing, look: Opened) -> None:
     time.sleep(1.2)  # so long it may hold
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_role("heading", name="Log in").wait_for()
-    assert page.locator("[name=next]").input_value() == f"/explore?site={SITE}#sql?q=select+42+as+answer"
+    expect(page.locator("[name=next]")).to_have_value(f"/explore?site={SITE}#sql?q=select+42+as+answer")
