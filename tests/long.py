@@ -59,7 +59,7 @@ LONG: Final = {
         "test_a_stop_during_a_reload": ("plain",),
         "test_a_kill_during_a_reload": ("plain",),
     },
-    "tests/crash/test_topologies.py": {"test_a_design_under_faults": ("edge", "queue")},
+    "tests/crash/test_topologies.py": {"test_a_design_under_faults": ("edge",)},
     "tests/operate/test_demo_alone.py": {"test_nothing_of_ones_own_is_touched": ("environment",)},
     "tests/properties/test_rollups.py": {"test_they_agree": ("april", "february")},
 }

@@ -152,12 +152,12 @@ OF_REST: Final = {
 
 
 def stage_options(throttle: terms.Throttle) -> rest.StageOptions:
-    """Of a REST API: throttled, measured, without a log of every hit."""
+    """Of a REST API: throttled, without a log of every hit."""
     return rest.StageOptions(
         stage_name=STAGE,
         throttling_rate_limit=throttle.rate,
         throttling_burst_limit=throttle.burst,
-        metrics_enabled=True,
+        metrics_enabled=False,  # those of each method are billed; of the API they are free
         logging_level=rest.MethodLoggingLevel.OFF,
         tracing_enabled=False,
     )

@@ -4,8 +4,8 @@ set -euo pipefail
 @DISK@
 dnf install --assumeyes --quiet python3.13
 mkdir -p /var/lib/pixelake
-useradd --system --home-dir /var/lib/pixelake --shell /sbin/nologin pixelake
-chown pixelake:pixelake /var/lib/pixelake
+useradd --system --uid 988 --home-dir /var/lib/pixelake --shell /sbin/nologin pixelake
+chown -R pixelake:pixelake /var/lib/pixelake   # what another machine left there belongs to that number
 mkdir -p /opt/pixelake/wheels
 aws s3 cp --region @REGION@ --only-show-errors @CODE@ /opt/pixelake/fleet.tar.gz
 tar -xzf /opt/pixelake/fleet.tar.gz -C /opt/pixelake/wheels

@@ -175,6 +175,8 @@ class House(Stack):
 
     def _rules(self) -> list[s3.LifecycleRule]:
         gone = {terms.LANDING: LANDED_DAYS, terms.ERRORS: FAILED_DAYS, terms.LOGS: LANDED_DAYS, ANSWERS: ANSWER_DAYS}
+        if self.options.logs == "standard":
+            gone[terms.LOGS_OF_AWS] = LANDED_DAYS  # with whole addresses
         cool = s3.Transition(storage_class=s3.StorageClass.INTELLIGENT_TIERING, transition_after=Duration.days(COOL))
         return [
             s3.LifecycleRule(id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1)),

@@ -44,7 +44,7 @@ RIGHTS: Final[Mapping[str, Sequence[Right]]] = {
     "transform": (LOOK,),
     "gather": (COUNT, *LAKE),
     "aggregate": (Right(("kinesis:PutRecords",), "goal"),),
-    "api": (LOOK, *READ_LAKE),
+    "api": (LOOK, *LAKE),  # a reject is judged anew from its page
     "keep": (REGISTRY, *LAKE),
 }
 PUT: Final[Mapping[str, Right]] = {

@@ -219,8 +219,10 @@ def run(  # noqa: PLR0917 - an option each
     imaged = {"ImageRepository": image_repository, "ImageTag": image_tag}
     stack = Stack(session.create_client("cloudformation", region_name=region), name)
     parameters = asked_for(template, {**named, **imaged})
-    _whole(stack, {"TemplateURL": address}, parameters, (hits, PATIENCE[topology]), keep=keep)
-    s3.delete_object(Bucket=code_bucket, Key=key)
+    try:
+        _whole(stack, {"TemplateURL": address}, parameters, (hits, PATIENCE[topology]), keep=keep)
+    finally:
+        s3.delete_object(Bucket=code_bucket, Key=key)
     click.echo("good")
 
 

@@ -22,3 +22,10 @@ def test_every_defect_has_a_row(design: str, count: int) -> None:
     rows = [line for line in PAGE.splitlines() if re.match(rf"\| {design}\d+ \|", line)]
     assert [int(re.findall(r"\d+", row)[0]) for row in rows] == list(range(1, count + 1))
     assert all("::test_" in row or "*stack*" in row for row in rows)
+
+
+def test_what_all_four_lack_has_a_row() -> None:
+    """Copies, people, consent, versions, judging again, load, and sums; each with a test."""
+    rows = [line for line in PAGE.partition("## All four")[2].splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 7
+    assert all("::test_" in row for row in rows)

@@ -171,6 +171,8 @@ def test_the_columns_are_in_the_catalogue(trees: Mapping[str, Any]) -> None:
             assert names <= LAKE[table.name].keys(), title
         for name, kind in _wanted(tree):
             assert LAKE["events"].get(name, kind) == kind, (title, name)
+    kinds = {kind for tree in trees.values() for _, kind in _wanted(tree)}
+    assert {"timestamp", "boolean", "map<string,array<string>>"} <= kinds
 
 
 def _wanted(tree: Any) -> Iterator[tuple[str, str]]:

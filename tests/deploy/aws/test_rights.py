@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 from moto.moto_api._internal.models import moto_api_backend
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
@@ -30,6 +33,7 @@ from tests.deploy.aws.conftest import Made
 from tests.s3 import reached
 
 ROOT = Path(__file__).parents[3]
+SITE = "s.example"
 BY_AWS = re.compile(r"logs:|kinesis:(Describe|Get|List)|sqs:|s3:(PutObject|ListBucket) failed")
 """What Lambda itself does in the name of a function: it reads what the function is called with, puts what was given up,
 and writes the log. AWS's own policies for execution roles list these."""
@@ -79,7 +83,6 @@ def where(made: Made, statement: Mapping[str, Any]) -> str:
     return KINDS[kind]
 
 
-SETTLING = ("consume", "gather")
 KINDS = {
     "AWS::DynamoDB::Table": "table",
     "AWS::Kinesis::Stream": "stream",
@@ -117,11 +120,13 @@ def ran(design: str, folder: Path) -> set[Needed]:
             collect=("127.0.0.1", 0),
             faults=Faults({"duplicate": 0.5}),
             speed=120.0,
-            environment={"PIXELAKE_LAKE_HISTORY": "60"},
+            environment={"PIXELAKE_LAKE_HISTORY": "60", "PIXELAKE_SITES": "closed"},
         )
     )
     made.start()
     try:
+        api = Api(made)
+        api.ask("site", {"site": SITE})
         if design == "firehose":
             made.put(terms.ERRORS, "processing-failed/strange", b"what nobody can read")
         for number in (1, 2, 2):
@@ -132,19 +137,19 @@ def ran(design: str, folder: Path) -> set[Needed]:
         if design == "stream":
             together(made)
             kept(made)
-            looked_at(made)
+            looked_at(made, api, folder)
         return set(made.cloud.needed)
     finally:
         made.close()
         moto_api_backend.reset()  # what moto holds belongs to the process
 
 
-def visit(pixel: str, number: int) -> None:
+def visit(pixel: str, number: int, site: str = SITE) -> None:
     """A hit that is accepted; its event has a name."""
     url = urlsplit(pixel)
     connection = HTTPConnection(url.hostname or "", url.port, timeout=60)
     for _ in range(20):
-        address = f"{url.path}?site=s.example&url=https://s.example/{number}&event_id=e{number}"
+        address = f"{url.path}?site={site}&url=https://{site}/{number}&event_id=e{number}"
         connection.request("GET", address, headers={"User-Agent": "Mozilla/5.0 Chrome/130.0"})
         answer = connection.getresponse()
         answer.read()
@@ -178,20 +183,51 @@ def kept(made: Topology) -> None:
             later.close()
 
 
-def looked_at(made: Topology) -> None:
-    """A dashboard with every panel, live too; a query is saved."""
-    api = made.function("api")
-    with pytest.MonkeyPatch.context() as patch:
-        reached(patch, made.cloud.environment)
-        token = stores.registry(functions.settings(made.environment)).secret("access_token")
-    headers = (("Host", "127.0.0.1"), ("User-Agent", "Mozilla/5.0"), ("Authorization", f"Bearer {token}"))
-    for question in ("overview?period=today", "pages?period=today", "newest?period=today", "now"):
-        path, _, period = question.partition("?")
-        answer = api.call(as_2(f"/api/v1/{path}", f"site=s.example&{period}".rstrip("&"), headers))
-        assert answer["statusCode"] == 200, answer
-    typed = (*headers, ("Content-Type", "application/json"))
-    answer = api.call(as_2("/api/v1/queries/mine", "", typed, json.dumps({"sql": "select 1"}).encode(), method="PUT"))
-    assert answer["statusCode"] == 204, answer
+class Api:
+    """The dashboard of a design, as an owner asks it."""
+
+    def __init__(self, made: Topology) -> None:
+        self._call = made.function("api").call
+        with pytest.MonkeyPatch.context() as patch:
+            reached(patch, made.cloud.environment)
+            token = stores.registry(functions.settings(made.environment)).secret("access_token")
+        headers = (("Host", "127.0.0.1"), ("User-Agent", "Mozilla/5.0"), ("Authorization", f"Bearer {token}"))
+        self._headers = (*headers, ("Content-Type", "application/json"))
+
+    def ask(self, path: str, body: object = None, method: str = "") -> Any:
+        """What it answers, if it is no failure."""
+        path, _, query = path.partition("?")
+        sent = b"" if body is None else json.dumps(body).encode()
+        method = method or ("POST" if sent else "GET")
+        answer = self._call(as_2(f"/api/v1/{path}", query, self._headers, sent, method=method))
+        assert answer["statusCode"] < 300, answer
+        return answer
+
+
+def looked_at(made: Topology, api: Api, folder: Path) -> None:
+    """Panels, live too; a query is saved; hits of a site that nobody had declared are judged anew."""
+    for question in ("overview", "pages", "newest"):
+        api.ask(f"{question}?site={SITE}&period=today")
+    api.ask(f"now?site={SITE}")
+    api.ask("queries/mine", {"sql": "select 1"}, "PUT")
+    visit(made.pixel, 9, "late.example")
+    deadline = time.monotonic() + 60
+    while not (found := rejects(folder)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    api.ask("site", {"site": "late.example"})
+    for hit_id in found:
+        api.ask(f"replay/{hit_id}", {})
+    assert not rejects(folder)
+
+
+def rejects(folder: Path) -> set[str]:
+    """Names of hits of sites that nobody has declared."""
+    try:
+        table = DeltaTable(str(folder / "lake" / "rejects")).to_pyarrow_table(columns=["hit_id", "reason"])
+    except TableNotFoundError:
+        return set()
+    return {each["hit_id"] for each in table.to_pylist() if each["reason"] == "unknown_site"}
 
 
 # --- and both
@@ -214,10 +250,11 @@ def test_functions_may_what_they_do(
                 did[name] |= found
                 may[name] |= granted
     assert did.keys() == terms.FUNCTIONS.keys()
-    # both settle and count by the same code, some of which only one of them came to: after 32 batches, or a conflict
-    both = {each for name in SETTLING for each in did[name] if each.on in {"table", terms.LAKE}}
-    for name in SETTLING:
-        did[name] |= both
+    # these write by the same code, some of which only one of them came to: after 32 batches, or at a conflict
+    for on, names in {"table": ("consume", "gather"), terms.LAKE: ("consume", "gather", "api")}.items():
+        shared = {each for name in names for each in did[name] if each.on == on}
+        for name in names:
+            did[name] |= shared
     assert did == may
 
 

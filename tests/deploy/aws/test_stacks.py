@@ -1,6 +1,7 @@
 """What matters of each stack, where a mistake would lose hits, keep too much, or let somebody in."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -71,6 +72,19 @@ def test_what_stays(stacks: Mapping[str, Made], name: str) -> None:
     emptied = [each["Properties"]["Bucket"]["Ref"] for each in resources.values() if "CustomResource" in each["Type"]]
     buckets = {title for title in stacks[name].of("S3::Bucket") if title.startswith("Pixels") or not keeps}
     assert set(emptied) == buckets
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_is_on_its_way_ends(stacks: Mapping[str, Made], name: str) -> None:
+    """All that `gather` reads has whole addresses, and leaves the bucket; so do uploads that were never finished."""
+    (lake,) = [each for title, each in stacks[name].of("S3::Bucket").items() if title.startswith("Lake")]
+    rules = lake["LifecycleConfiguration"]["Rules"]
+    ends = {each.get("Prefix", ""): each["ExpirationInDays"] for each in rules if "ExpirationInDays" in each}
+    assert any("AbortIncompleteMultipartUpload" in each and "Prefix" not in each for each in rules)
+    roles = [each["Properties"] for title, each in stacks[name].template["Resources"].items() if "GatherRole" in title]
+    read = set(re.findall(r'"/((?:landing|errors|AWSLogs)[^"*]*)\*"', json.dumps(roles)))
+    assert bool(read) == bool(roles)
+    assert all(any(prefix.startswith(end) for end in ends if end) for prefix in read), (read, ends)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -41,7 +41,7 @@ class Needed(NamedTuple):
 
 
 def needed(request: Request, body: bytes) -> set[Needed]:
-    """What a request needs; nothing if it is not signed."""
+    """What a request needs, if it is signed, and to S3 or in JSON: else nothing."""
     signed = _SIGNED.search(request.headers.get("Authorization", ""))
     if signed is None:
         return set()
@@ -49,6 +49,8 @@ def needed(request: Request, body: bytes) -> set[Needed]:
     operation = request.headers.get("X-Amz-Target", "").partition(".")[2]
     if service == "s3":
         return {Needed(who, f"s3:{action}", on) for action, on in _of_s3(request, body)}
+    if not operation:  # no call in JSON: nobody of ours makes it
+        return set()
     return {Needed(who, f"{service}:{action}", on) for action, on in _of_json(operation, body)}
 
 
