@@ -37,6 +37,12 @@ def test_names(folder: "objects.ObjectPath") -> None:
     assert folder.sizes() == {"x": 1}
 
 
+def test_one_name_is_one_place(folder: "objects.ObjectPath") -> None:
+    """Made twice it is equal, as paths are."""
+    assert folder / "a" == folder / "a" != folder / "b"
+    assert len({folder / "a", folder / "a", folder / "b"}) == 2
+
+
 def test_sizes(folder: "objects.ObjectPath") -> None:
     """Of all that is below, or of what lies here alone; a name that only begins alike is not ours."""
     for number in range(3):

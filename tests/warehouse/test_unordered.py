@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pixelake.clock import SYSTEM
 from pixelake.errors import LakeUnavailable, WarehouseError
+from pixelake.warehouse import place as places
 from pixelake.warehouse.base import EVENTS, REJECTS, Outcome
 from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.lake import Lake
@@ -60,6 +61,22 @@ def test_what_comes_again_is_left_out(tmp_path: Path) -> None:
     assert names(tmp_path, "rejects") == ["b"]
     sums = LakeReader(tmp_path).sums()
     assert (sums.progress[QUEUE].position, sums.outcomes, sums.in_lake, sums.rejected) == (4, 4, 3, 1)
+
+
+def test_small_files_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch asks for the names of its hour; in a bucket each file would cost requests, each time."""
+    lake, read, real = Merging(tmp_path), Counter[str](), places.parquet
+
+    def parquet(where: Any, *others: Any) -> Any:
+        read[str(where)] += 1
+        return real(where, *others)
+
+    monkeypatch.setattr(places, "parquet", parquet)
+    for number in range(5):
+        lake.take(delivered((f"new {number}", "event"), ("again", "event")))
+    assert names(tmp_path) == sorted(["again", *(f"new {number}" for number in range(5))])
+    assert len(read) == 4
+    assert set(read.values()) == {1}
 
 
 def test_a_hit_with_an_event_and_a_reject_is_one(tmp_path: Path) -> None:

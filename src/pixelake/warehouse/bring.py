@@ -16,6 +16,7 @@ come again.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -31,9 +32,14 @@ from pixelake.warehouse.delta import Change, DeltaWriter
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, DataFile, DeltaLog
 from pixelake.warehouse.fresh import above_floor
 from pixelake.warehouse.layout import folder_of, values_of
+from pixelake.warehouse.place import Place
 
 READ_ROWS: Final = 65_536
 """Names of a file that are looked at at once."""
+SMALL: Final = 2_000
+"""Rows of a file whose names are remembered: each batch that is settled asks for those of its hour,"""
+REMEMBERED: Final = 1_024
+"""of so many files. In a bucket each would cost three requests, again and again."""
 _HOUR: Final = len("2026-02-10T21")
 
 
@@ -165,9 +171,21 @@ def _may_have(file: DataFile, first: str, last: str) -> bool:
 
 
 def _found(log: DeltaLog, file: DataFile, names: Any) -> Iterator[str]:
-    for batch in place.parquet(log.folder / file.name).iter_batches(READ_ROWS, columns=["hit_id"]):
-        there: Any = batch.column(0)
+    where = log.folder / file.name
+    is_small = file.statistics().get("numRecords", SMALL + 1) <= SMALL
+    for there in [_small(where)] if is_small else _all(where):
         yield from there.filter(pc.is_in(there, value_set=names)).to_pylist()
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _small(where: Place) -> Any:
+    """The names in a file that stays as it is, however often it is asked for."""
+    return pa.concat_arrays(list(_all(where)) or [pa.array([], pa.string())])
+
+
+def _all(where: Place) -> Iterator[Any]:
+    for batch in place.parquet(where).iter_batches(READ_ROWS, columns=["hit_id"]):
+        yield batch.column(0)
 
 
 def _texts(rows: pa.Table, name: str) -> Sequence[str]:

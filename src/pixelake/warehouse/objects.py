@@ -93,6 +93,13 @@ class ObjectPath:
     def __truediv__(self, name: str) -> Self:
         return type(self)(self._bucket, f"{self._key}/{name}" if self._key else name)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same name in the same bucket."""
+        return isinstance(other, ObjectPath) and (self._bucket, self._key) == (other._bucket, other._key)
+
+    def __hash__(self) -> int:
+        return hash((self._bucket, self._key))
+
     def __str__(self) -> str:
         return f"s3://{self._bucket.name}/{self._key}"
 

@@ -19,6 +19,10 @@ import pyarrow.parquet as pq
 class Remote(Protocol):
     """A name in an object store; ``str()`` of it is its URL. Whatever fails raises OSError, in one line."""
 
+    def __hash__(self) -> int:
+        """Two of one name in one bucket are equal."""
+        ...
+
     @property
     def name(self) -> str:
         """The part behind the last slash."""
