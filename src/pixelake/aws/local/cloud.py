@@ -192,7 +192,9 @@ _BEGUN: Final = ".begun"
 
 
 HELD: Final = 0.5
-"""Seconds."""
+"""Seconds at least,"""
+OFTEN: Final = 20
+"""or so many times as long as it took to count."""
 
 
 @cache
@@ -200,13 +202,19 @@ def _quicken() -> None:
     """Let moto count the messages of a queue now and then: it does some twenty times a call, one by one."""
     count: Any = Queue.attributes.fget  # type: ignore[attr-defined]
     known: WeakKeyDictionary[Queue, tuple[float, dict[str, Any]]] = WeakKeyDictionary()
+    counting = threading.Lock()
 
     def attributes(queue: Queue) -> dict[str, Any]:
-        at, held = known.get(queue, (0.0, {}))
-        now = time.monotonic()
-        if now >= at + HELD:
-            held = count(queue)
-            known[queue] = now, held
+        until, held = known.get(queue, (0.0, {}))
+        began = time.monotonic()
+        # while somebody counts, others make do with what was known
+        if began >= until and counting.acquire(blocking=not held):
+            try:
+                held = count(queue)
+                done = time.monotonic()
+                known[queue] = done + max(HELD, OFTEN * (done - began)), held
+            finally:
+                counting.release()
         return dict(held)
 
     Queue.attributes = property(attributes)  # type: ignore[assignment,method-assign]
