@@ -1,11 +1,9 @@
 """What belongs together when backends are put together."""
 
-import asyncio
 import os
 import shutil
 import signal
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -13,44 +11,21 @@ import pytest
 
 from pixelake import build
 from pixelake.cli import run
-from pixelake.clock import SYSTEM
-from pixelake.hit import Hit
 from pixelake.operate import folder, keeper
 from pixelake.settings import Settings
-
-
-def _accept(settings: Settings, *targets: str) -> None:
-    hits = [Hit.of(SYSTEM.now(), "192.0.2.1", "192.0.2.1", "GET", target.encode(), b"") for target in targets]
-
-    async def append() -> None:
-        writer = build.writer(settings)
-        await writer.append(hits)
-        await writer.close()
-
-    asyncio.run(append())
-
-
-def _settle(settings: Settings) -> None:
-    stop = threading.Event()
-    consumer = threading.Thread(target=build.consumer(settings).run, args=(stop,))
-    consumer.start()
-    deadline = time.monotonic() + 20
-    while build.status(settings).in_stream and time.monotonic() < deadline:
-        time.sleep(0.05)
-    stop.set()
-    consumer.join()
+from tests.stages import accept, settle
 
 
 @pytest.mark.parametrize("deleted", [(), ("live",), ("seen",), ("live", "seen")])
 def test_repeats_stay_repeats_whatever_is_deleted(tmp_path: Path, deleted: tuple[str, ...]) -> None:
     """Neither without the live store nor without the store of event ids is a repeat taken for something new."""
     settings = Settings(data=tmp_path, lake_window=0.05, live_window=0.05)
-    _accept(settings, "/pixel.gif?site=a&event_id=1", "/pixel.gif?site=a&event_id=1")
-    _settle(settings)
+    accept(settings, "/pixel.gif?site=a&event_id=1", "/pixel.gif?site=a&event_id=1")
+    settle(settings)
     for name in deleted:
         shutil.rmtree(tmp_path / name)
-    _accept(settings, *(f"/pixel.gif?site=a&event_id={number}" for number in (1, 2, 2)))
-    _settle(settings)
+    accept(settings, *(f"/pixel.gif?site=a&event_id={number}" for number in (1, 2, 2)))
+    settle(settings)
     with build.lakehouse(settings) as lake:
         counts = lake.sql("select event_id, count(*), count_if(duplicate) from events group by 1 order by 1")
     assert [tuple(row.values()) for row in counts.to_pylist()] == [("1", 3, 2), ("2", 2, 1)]
@@ -62,8 +37,8 @@ def test_badges_go_on_counting_whatever_is_deleted(tmp_path: Path, deleted: tupl
     settings = Settings(data=tmp_path, lake_window=0.05, live_window=0.05)
     with closing(build.registry(settings)) as registry:
         registry.set_badge("a", has=True)
-        _accept(settings, *["/badge.svg?site=a"] * 3, "/badge.svg?site=b", "/pixel.gif?site=a")
-        _settle(settings)
+        accept(settings, *["/badge.svg?site=a"] * 3, "/badge.svg?site=b", "/pixel.gif?site=a")
+        settle(settings)
         publish = build.publish_badges(settings)
         publish()
         assert registry.snapshot().badges == {"a": 3}
@@ -75,8 +50,8 @@ def test_badges_go_on_counting_whatever_is_deleted(tmp_path: Path, deleted: tupl
             for log in (tmp_path / "live").glob("badges.sqlite-*"):  # else it would heal what it still knows
                 log.unlink()
             (tmp_path / "live" / "badges.sqlite").write_bytes(b"garbage" * 1_000)
-        _accept(settings, "/badge.svg?site=a", "/badge.svg?site=a")
-        _settle(settings)
+        accept(settings, "/badge.svg?site=a", "/badge.svg?site=a")
+        settle(settings)
         publish()
         assert registry.snapshot().badges == {"a": 5}
 
@@ -87,8 +62,8 @@ def test_no_command_begins_a_lake_in_the_place_of_one_that_is_gone(
     """Its disk may not be mounted: a consumer that waits for it would go on with the new one."""
     settings = Settings(data=tmp_path, lake_window=0.05, live_window=0.05)
     with folder.occupied(tmp_path, ["consume"]):
-        _accept(settings, "/pixel.gif?site=a")
-        _settle(settings)
+        accept(settings, "/pixel.gif?site=a")
+        settle(settings)
     lake = tmp_path / "lake"
     lake.rename(tmp_path / "unmounted")
     lake.mkdir()

@@ -1,7 +1,5 @@
 """Installations whose live store is in a table of DynamoDB."""
 
-import asyncio
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -9,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from pixelake import build
-from pixelake.clock import SYSTEM
 from pixelake.errors import SettingsError, WarehouseError
-from pixelake.hit import Hit
 from pixelake.operate import folder
 from pixelake.operate.person import Person
 from pixelake.settings import Settings
+from tests.stages import accept, consuming
 
 NAME = "Zq7-secret-person"
 BROWSER = b"User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
@@ -22,32 +19,6 @@ BROWSER = b"User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Geck
 
 def _machine(tmp_path: Path, table: str) -> Settings:
     return Settings(data=tmp_path / "data", live=f"dynamodb://{table}", lake_window=0.05, live_window=0.05)
-
-
-def _accept(settings: Settings, *targets: str) -> None:
-    hits = [Hit.of(SYSTEM.now(), "192.0.2.1", "192.0.2.1", "GET", target.encode(), BROWSER) for target in targets]
-
-    async def append() -> None:
-        writer = build.writer(settings)
-        await writer.append(hits)
-        await writer.close()
-
-    asyncio.run(append())
-
-
-class _Consuming:
-    """A consumer of the folder, while the block runs."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=build.consumer(settings).run, args=(self._stop,))
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def _seen(settings: Settings, number: int) -> list[str]:
@@ -61,8 +32,14 @@ def _seen(settings: Settings, number: int) -> list[str]:
 def test_hits_are_shown_and_a_person_leaves(tmp_path: Path, dynamodb: str) -> None:
     """Hits are there for another machine; an erasure takes a person's off, also where a site has the name."""
     settings, other = _machine(tmp_path, dynamodb), _machine(tmp_path / "other", dynamodb)
-    with folder.occupied(settings.data, ["consume"]), _Consuming(settings):
-        _accept(settings, "/pixel.gif?site=a", f"/pixel.gif?site=a&user={NAME}", f"/pixel.gif?site={NAME}.example")
+    with folder.occupied(settings.data, ["consume"]), consuming(settings):
+        accept(
+            settings,
+            "/pixel.gif?site=a",
+            f"/pixel.gif?site=a&user={NAME}",
+            f"/pixel.gif?site={NAME}.example",
+            headers=BROWSER,
+        )
         assert _seen(other, 3) == ["a", "a", f"{NAME}.example".lower()]
         assert build.live_reader(other).now(300.0).hits == 3
         proof = build.erase(settings, Person("user", NAME), lambda *_: None)
@@ -96,11 +73,11 @@ def test_a_url_that_names_no_table(tmp_path: Path, url: str) -> None:
 def test_a_folder_goes_on_without_the_table(tmp_path: Path, dynamodb: str) -> None:
     """Who takes `--live` away begins a new live store in the folder, which takes what it lacks from the stream."""
     settings = _machine(tmp_path, dynamodb)
-    with _Consuming(settings):
-        _accept(settings, "/pixel.gif?site=a")
+    with consuming(settings):
+        accept(settings, "/pixel.gif?site=a", headers=BROWSER)
         assert _seen(settings, 1) == ["a"]
     embedded = Settings(data=settings.data, lake_window=0.05, live_window=0.05)
-    with _Consuming(embedded):
+    with consuming(embedded):
         assert _seen(embedded, 1) == ["a"]
     with closing(build.live_store(embedded)) as file, closing(build.live_store(settings)) as table:
         assert dict(file.positions()) == dict(table.positions())

@@ -1,9 +1,6 @@
 """Installations whose registry, and owners of event ids, are in a table of DynamoDB that machines share."""
 
-import asyncio
 import sys
-import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -15,36 +12,14 @@ from pixelake.build.stores import clocks
 from pixelake.cli import run
 from pixelake.clock import SECOND, SYSTEM
 from pixelake.errors import RegistryUnavailable, SettingsError
-from pixelake.hit import Hit
 from pixelake.operate import erasures, folder
 from pixelake.operate.erasures import Entry
 from pixelake.operate.person import Person
 from pixelake.settings import Settings
 from tests.s3 import Server, reached
+from tests.stages import accept, consuming, settle
 
 NAME = "Zq7-secret-person"
-
-
-def _accept(settings: Settings, *targets: str) -> None:
-    hits = [Hit.of(SYSTEM.now(), "192.0.2.1", "192.0.2.1", "GET", target.encode(), b"") for target in targets]
-
-    async def append() -> None:
-        writer = build.writer(settings)
-        await writer.append(hits)
-        await writer.close()
-
-    asyncio.run(append())
-
-
-def _settle(settings: Settings) -> None:
-    stop = threading.Event()
-    consumer = threading.Thread(target=build.consumer(settings).run, args=(stop,))
-    consumer.start()
-    deadline = time.monotonic() + 30
-    while build.status(settings).in_stream and time.monotonic() < deadline:
-        time.sleep(0.05)
-    stop.set()
-    consumer.join()
 
 
 def _machine(tmp_path: Path, name: str, table: str, lake: str = "") -> Settings:
@@ -61,10 +36,10 @@ def bucket(moto: Server) -> str:
 def test_machines_share_what_they_know(tmp_path: Path, dynamodb: str) -> None:
     """Two that share a table and no disk: one visitor has one name, and a repeat at the other one is a repeat."""
     one, other = (_machine(tmp_path, name, dynamodb) for name in ("one", "other"))
-    _accept(one, "/pixel.gif?site=a&event_id=1", "/pixel.gif?site=a&event_id=2")
-    _settle(one)
-    _accept(other, "/pixel.gif?site=b", "/pixel.gif?site=a&event_id=2", "/pixel.gif?site=a&event_id=3")
-    _settle(other)
+    accept(one, "/pixel.gif?site=a&event_id=1", "/pixel.gif?site=a&event_id=2")
+    settle(one, patience=30.0)
+    accept(other, "/pixel.gif?site=b", "/pixel.gif?site=a&event_id=2", "/pixel.gif?site=a&event_id=3")
+    settle(other, patience=30.0)
     visitors = set()
     for settings, repeats in ((one, [("1", False), ("2", False)]), (other, [("2", True), ("3", False)])):
         with build.lakehouse(settings) as lake:
@@ -86,8 +61,8 @@ def test_badges_and_clocks_are_those_of_the_table(tmp_path: Path, dynamodb: str)
     with closing(build.registry(function)) as registry:
         registry.set_badge("a", has=True)
         registry.set_zone("a", "Asia/Tokyo")
-    _accept(one, *["/badge.svg?site=a"] * 3)
-    _settle(one)
+    accept(one, *["/badge.svg?site=a"] * 3)
+    settle(one, patience=30.0)
     build.publish_badges(one)()
     with closing(build.registry(function)) as registry:
         assert registry.snapshot().badges == {"a": 3}
@@ -121,18 +96,12 @@ def test_a_person_is_erased(tmp_path: Path, dynamodb: str) -> None:
     """From the lake, and from the registry in the table; it is noted in the log in the lake, and proven."""
     settings = _machine(tmp_path, "one", dynamodb)
     with folder.occupied(settings.data, ["consume"]):
-        _accept(settings, f"/pixel.gif?site=a&user={NAME}", f"/pixel.gif?site={NAME}.example")
-        _settle(settings)
+        accept(settings, f"/pixel.gif?site=a&user={NAME}", f"/pixel.gif?site={NAME}.example")
+        settle(settings, patience=30.0)
     with closing(build.registry(settings)) as shared:
         assert len(shared.snapshot().sites) == 2
-    stop = threading.Event()
-    consumer = threading.Thread(target=build.consumer(settings).run, args=(stop,))
-    consumer.start()
-    try:
+    with consuming(settings):
         proof = build.erase(settings, Person("user", NAME), lambda *_: None)
-    finally:
-        stop.set()
-        consumer.join()
     assert {step.place: step.removed for step in proof.steps}["registry"] == 1
     assert proof.found == []
     with closing(build.registry(settings)) as shared:

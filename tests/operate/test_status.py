@@ -1,9 +1,6 @@
 """Tests of `pixelake.operate.status`, on a real lake and a real stream."""
 
-import asyncio
 import shutil
-import threading
-import time
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +11,6 @@ import pytest
 from pixelake import build
 from pixelake.clock import SECOND, SYSTEM
 from pixelake.errors import LakeUnavailable
-from pixelake.hit import Hit
 from pixelake.operate.status import Status, as_text, status
 from pixelake.registry.base import UNDECLARED_PROXY
 from pixelake.settings import Settings
@@ -24,6 +20,7 @@ from pixelake.testing import FakeClock
 from pixelake.warehouse.lake import Lake
 from pixelake.warehouse.recover import BROKEN
 from pixelake.warehouse.sums import LakeReader
+from tests.stages import accept, settle
 from tests.warehouse.outcomes import event, outcome
 
 CLOCK = FakeClock()
@@ -36,27 +33,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _accept(settings: Settings, targets: list[str], age: float = 0.0) -> None:
-    received_at = CLOCK.now() - round(age * SECOND)
-    hits = [Hit.of(received_at, "192.0.2.1", "192.0.2.1", "GET", target.encode(), b"") for target in targets]
-
-    async def append() -> None:
-        writer = build.writer(settings)
-        await writer.append(hits)
-        await writer.close()
-
-    asyncio.run(append())
+    accept(settings, *targets, received_at=CLOCK.now() - round(age * SECOND))
 
 
 def _settle(settings: Settings) -> None:
-    """What the consumer does, until it has nothing left to do."""
-    stop = threading.Event()
-    consumer = threading.Thread(target=build.consumer(settings).run, args=(stop,))
-    consumer.start()
-    deadline = time.monotonic() + 20
-    while _status(settings).in_stream and time.monotonic() < deadline:
-        time.sleep(0.05)
-    stop.set()
-    consumer.join()
+    settle(settings, lambda: not _status(settings).in_stream)
 
 
 def _status(settings: Settings) -> Status:

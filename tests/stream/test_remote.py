@@ -1,8 +1,6 @@
 """Streams of AWS as the settings name them, and the whole way of a hit through them."""
 
-import asyncio
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from pixelake.operate.erasures import Entry
 from pixelake.settings import Settings
 from pixelake.stream import remote
 from tests.s3 import Server, reached
+from tests.stages import accept, consuming
 from tests.stream.aws import BEGIN, PATIENCE, new_queue
 from tests.stream.test_kinesis import new_stream
 
@@ -35,44 +34,28 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     return Settings(data=tmp_path, stream=address, lake_window=0.05, live_window=0.05)
 
 
-def accept(settings: Settings, *targets: str) -> None:
-    """Put hits in, as a collector does."""
-    hits = [Hit.of(SYSTEM.now(), "192.0.2.1", "192.0.2.1", "GET", target.encode(), b"") for target in targets]
-
-    async def append() -> None:
-        writer = build.writer(settings)
-        await writer.append(hits)
-        await writer.close()
-
-    asyncio.run(append())
-
-
 def count(settings: Settings) -> int:
     """Events in the lake."""
     with build.lakehouse(settings) as lake:
         return int(lake.sql("select count(*) as n from events")["n"][0].as_py())
 
 
-def settle(settings: Settings, expected: int) -> None:
+def settled(settings: Settings, expected: int) -> None:
     """Run a consumer until there are so many events, and then a little longer."""
-    stop = threading.Event()
-    consumer = threading.Thread(target=build.consumer(settings).run, args=(stop,))
-    consumer.start()
-    deadline = time.monotonic() + PATIENCE
-    while count(settings) < expected and time.monotonic() < deadline:
-        time.sleep(0.2)
-    time.sleep(1)
-    stop.set()
-    consumer.join()
+    with consuming(settings):
+        deadline = time.monotonic() + PATIENCE
+        while count(settings) < expected and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(1)
 
 
 def test_hits_reach_the_lake(settings: Settings) -> None:
     """A consumer settles what is there, goes on where it was when it is started again, and nothing waits then."""
     accept(settings, *(f"/pixel.gif?site=a&n={n}" for n in range(30)))
-    settle(settings, 30)
+    settled(settings, 30)
     assert count(settings) == 30
     accept(settings, "/pixel.gif?site=b", "/pixel.gif?site=b&value=none")
-    settle(settings, 31)
+    settled(settings, 31)
     assert count(settings) == 31
     found = build.status(settings)
     assert found.hits_hold
@@ -157,7 +140,7 @@ def test_who_was_erased_does_not_come_back(settings: Settings) -> None:
     entry = Entry("e", SYSTEM.now(), "done", "user", erasures.digest(name, key), len(name))
     erasures.append(settings.data / "registry", entry)
     accept(settings, "/pixel.gif?site=a&user=somebody-else", f"/pixel.gif?site=a&user={name}")
-    settle(settings, 2)
+    settled(settings, 2)
     sums = build.lake_reader(settings).sums()
     assert (sums.in_lake, sums.withheld, sums.holds) == (2, 1, True)
 
@@ -169,7 +152,7 @@ def test_hits_that_wait_in_the_data_folder_are_not_left_there(settings: Settings
     with pytest.raises(SettingsError, match="2 hits wait") as caught:
         build.check_stream(settings)
     assert "consume" in caught.value.hint
-    settle(embedded, 2)
+    settled(embedded, 2)
     build.check_stream(settings)
 
 

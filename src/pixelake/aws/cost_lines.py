@@ -136,14 +136,25 @@ def live_units(of: Inputs, hits: float) -> float:
     return entries * min(of.live_write + of.live_hit * each, max(of.live_full, of.live_write) + of.live_more * each)
 
 
-def _settled(load: Load, name: str, calls: float, memory: float) -> Iterator[Line]:
+def commit_reads(of: Inputs, hits: float, at_once: float, files: float) -> float:
+    """GET and HEAD requests of a call that settles so many hits, where so many run at once, and `keep` has left files.
+
+    It reads the names in each file of the hour once, so those that it and others wrote since its last call; but all
+    of them when it has just started, or when they are too large to be remembered.
+    """
+    unknown = files if hits > of.known_rows else min(files, at_once) + of.cold * files
+    return of.commit_gets + of.file_gets * unknown
+
+
+def _settled(load: Load, name: str, calls: float, at_once: float) -> Iterator[Line]:
     """A function that settles: a commit of the lake and a write of the live store each call."""
     of = load.of
+    memory = getattr(of, f"{name}_memory")
     files = calls / MONTH * of.keep_every / 2
     hits = load.events / calls if calls else 0.0
     yield from _worked(name, load, calls, (memory, of.call_ms, of.consume_us))
     yield Line("lake: commits", "s3_puts", calls * of.commit_puts)
-    yield Line("lake: reads of a commit", "s3_gets", calls * (of.commit_gets + of.file_gets * files))
+    yield Line("lake: reads of a commit", "s3_gets", calls * commit_reads(of, hits, at_once, files))
     yield Line("live store: writes", "dynamodb_writes", calls * live_units(of, hits))
     yield Line("live store: reads", "dynamodb_reads", calls * of.live_read)
     yield Line("event ids: writes", "dynamodb_writes", load.events * of.event_ids)
@@ -168,7 +179,7 @@ def _delivered(load: Load, billed: float, size: float) -> Iterator[Line]:
     files = load.calls(max(1.0, of.object_bytes / of.row_bytes), of.object_window)
     yield Line("Firehose: objects", "s3_puts", files)
     yield from _queue(load, "files told of", files)
-    yield from _settled(load, "gather", files, of.gather_memory)
+    yield from _settled(load, "gather", files, terms.LANDED.at_once)
 
 
 def _kept(load: Load) -> Iterator[Line]:
@@ -206,8 +217,9 @@ def stream(load: Load) -> Iterator[Line]:
     """HTTP API -> ingest -> Kinesis -> consume."""
     yield from _door(load)
     yield from _kinesis(load, "Kinesis", load.of.hit_bytes, load.events)
-    calls = load.calls(fitting(load.of), load.of.window, load.shards(load.of.hit_bytes))
-    yield from _settled(load, "consume", calls, load.of.consume_memory)
+    shards = load.shards(load.of.hit_bytes)
+    calls = load.calls(fitting(load.of), load.of.window, shards)
+    yield from _settled(load, "consume", calls, shards)
     yield from _kept(load)
 
 
@@ -254,7 +266,7 @@ def edge_standard(load: Load) -> Iterator[Line]:
     yield from _cdn(load)
     files = load.calls(max(1.0, of.object_bytes / of.log_bytes), LOG_EVERY)
     yield from _queue(load, "files told of", files)
-    yield from _settled(load, "gather", files, of.gather_memory)
+    yield from _settled(load, "gather", files, terms.LANDED.at_once)
     yield from _kept(load)
 
 
@@ -265,7 +277,7 @@ def queue(load: Load) -> Iterator[Line]:
     yield Line("REST API", "rest_api", load.events)
     yield from _queue(load, "SQS", load.events)
     calls = load.calls(of.queue_batch, of.queue_window, of.queue_calls)
-    yield from _settled(load, "consume", calls, of.consume_memory)
+    yield from _settled(load, "consume", calls, of.queue_calls)
     yield from _kept(load)
 
 
@@ -352,8 +364,9 @@ def fleet(load: Load) -> Iterator[Line]:
     yield from _balanced(load, count, by.price)
     yield Line("machines: metrics", "metrics", count * of.machine_metrics, fixed=True)
     yield from _kinesis(load, "Kinesis", of.hit_bytes, load.events * of.hit_bytes / A_PUT)
-    calls = load.calls(AN_EVENT / (of.hit_bytes * 4 / 3), of.window, load.shards(of.hit_bytes))
-    yield from _settled(load, "consume", calls, of.consume_memory)
+    shards = load.shards(of.hit_bytes)
+    calls = load.calls(AN_EVENT / (of.hit_bytes * 4 / 3), of.window, shards)
+    yield from _settled(load, "consume", calls, shards)
     yield from _kept(load)
 
 

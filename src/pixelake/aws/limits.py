@@ -19,6 +19,7 @@ from pixelake.aws.cost_lines import (
     Machine,
     capacity,
     collector,
+    commit_reads,
     cores,
     fitting,
     live_units,
@@ -122,7 +123,7 @@ def _settled(load: Load, by: Calls) -> Iterator[Limit]:
     took = of.call_ms / 1e3 + by.batch * of.consume_us / 1e6 / core
     done = by.at_once * by.batch / max(1e-3, took)
     yield Limit("calls that settle", done, True, "more at once (shards, terms.HITS.at_once), larger batches")
-    for name, commits in _commits(of).items():
+    for name, commits in _commits(of, by).items():
         yield Limit(name, _full(commits, by), True, "a longer window, or fewer shards: fewer, larger commits")
     writes = max(1.0, live_units(of, by.batch))
     yield Limit("live store: the table", TABLE / writes * by.batch, False, "warm the table before, or ask for more")
@@ -131,10 +132,11 @@ def _settled(load: Load, by: Calls) -> Iterator[Limit]:
         yield Limit("event ids: the table", TABLE / of.event_ids, False, "warm the table before, or ask for more")
 
 
-def _commits(of: Inputs) -> Mapping[str, float]:
-    """Commits a second: the log is one, and each looks through the files of the hour that `keep` has not packed."""
-    reads = math.sqrt(BUCKET_GETS / max(1e-9, of.file_gets * of.keep_every / 2))
-    return {"lake: commits": 1 / COMMIT, "lake: reads of commits": reads}
+def _commits(of: Inputs, by: Calls) -> Mapping[str, float]:
+    """Commits a second: the log is one, and each reads names in the files of the hour that `keep` has not packed."""
+    most = 1 / COMMIT
+    reads = commit_reads(of, by.batch, by.at_once, most * of.keep_every / 2)
+    return {"lake: commits": most, "lake: reads of commits": BUCKET_GETS / max(1e-9, reads)}
 
 
 def _full(commits: float, by: Calls) -> float:
@@ -232,7 +234,7 @@ def fleet_s3(load: Load) -> Iterator[Limit]:
     yield from _machines(load, by)
     count = of.machines or 2.0
     all_day, _ = capacity(of, by)
-    commits = min(_commits(of).values()) * of.commit_every
+    commits = of.commit_every / COMMIT
     yield Limit("lake: commits of all machines", commits * all_day, True, "larger machines, or a longer lake_window")
     batch = load.rate / count * of.live_every
     writes = max(1.0, live_units(of, batch)) / max(1.0, batch)
