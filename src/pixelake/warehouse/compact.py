@@ -86,17 +86,15 @@ def _groups(table: DeltaWriter, job: Job) -> Iterator[pa.Table]:
     """Row groups, by and large in the order of time, as the files follow each other."""
     limits = LIMITS[table.log.folder.name]
     waiting: list[pa.Table] = []
+    rows = memory = 0
     for part in _parts(table, job):
-        if waiting and _is_full([*waiting, part], limits):
+        rows, memory = rows + part.num_rows, memory + part.nbytes
+        if waiting and (rows > limits.rows or memory > limits.memory):
             yield _ordered(waiting)
-            waiting = []
+            waiting, rows, memory = [], part.num_rows, part.nbytes
         waiting.append(part)
     if waiting:
         yield _ordered(waiting)
-
-
-def _is_full(parts: Sequence[pa.Table], limits: Limits) -> bool:
-    return sum(part.num_rows for part in parts) > limits.rows or sum(part.nbytes for part in parts) > limits.memory
 
 
 def _parts(table: DeltaWriter, job: Job) -> Iterator[pa.Table]:

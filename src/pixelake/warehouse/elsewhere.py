@@ -47,11 +47,13 @@ class Nowhere:
 
     clocks = ""
 
-    def cube(self, _zones: Zones, _day: date) -> str | None:
+    def sums(self, _level: str, _zones: Zones, _first: date) -> str | None:
         """No file."""
         return None
 
-    month = trail = cube
+    def trail(self, _zones: Zones, _day: date) -> str | None:
+        """No file."""
+        return None
 
 
 class Elsewhere:

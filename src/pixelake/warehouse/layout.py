@@ -173,10 +173,17 @@ def dictionaries(found: pq.FileMetaData) -> list[str]:
 
 def complete(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """With all columns of the schema, in its order: null where the rows lack one."""
+    if rows.schema.equals(schema):
+        return rows
+    there = dict(zip(rows.column_names, rows.columns, strict=True))
+    columns: list[Any] = []
     for each in schema:
-        if each.name not in rows.column_names:
-            rows = rows.append_column(each, pa.nulls(rows.num_rows, each.type))
-    return rows.select(schema.names).cast(schema)
+        column = there.get(each.name)
+        if column is None:
+            columns.append(pa.nulls(rows.num_rows, each.type))
+        else:
+            columns.append(column if column.type == each.type else column.cast(each.type))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 @functools.lru_cache(8)

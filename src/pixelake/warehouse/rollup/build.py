@@ -6,12 +6,14 @@ exchanged as a whole.
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Final, NamedTuple
+
+import msgspec
 
 from pixelake.clock import SECOND, SYSTEM
 from pixelake.clock import Clock as Now
@@ -22,9 +24,10 @@ from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.counting import Counting, database, make_folder
 from pixelake.warehouse.rollup.definition import definition
-from pixelake.warehouse.rollup.kept import Keeping, Nothing, days_of, entry_sum, whole, window
-from pixelake.warehouse.rollup.manifest import Manifest, Month, Unit
+from pixelake.warehouse.rollup.kept import Keeping, Nothing, entry_sum, is_whole, whole, window
+from pixelake.warehouse.rollup.manifest import Manifest, Month, Unit, Year
 from pixelake.warehouse.snapshot import Snapshot
+from pixelake.warehouse.spans import DAY_LEVEL, MONTH, QUARTERS, days_of, whole_dekads
 from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.zones import DAY, Clock, Zones
 
@@ -148,8 +151,8 @@ class Builder:
                     first, {day: unit.days[str(day)].cube for day in joined}
                 )
                 months += 1
-            for unit, year, names in _apart(list_):
-                unit.years[year] = counting.year(_date(year), names)
+            for unit, year, new in _apart(list_):
+                unit.years[year] = counting.year(_date(year), new.of, new.quarters)
         return Built(days, months, 0, len(todo) - days)
 
     def _version(self) -> int:
@@ -169,7 +172,11 @@ class Builder:
         if old and held.clocks == clocks:
             for unit in old.units:
                 zones = unit.zones
-                days = {day: files for day, files in unit.days.items() if held.cube(zones, _date(day)) is not None}
+                days = {
+                    day: files
+                    for day, files in unit.days.items()
+                    if held.sums(DAY_LEVEL, zones, _date(day)) is not None
+                }
                 months = {
                     first: month
                     for first, month in unit.months.items()
@@ -242,21 +249,30 @@ def _unjoined(list_: Manifest) -> list[tuple[Unit, date, list[date]]]:
     return found
 
 
-def _apart(list_: Manifest) -> list[tuple[Unit, str, list[str]]]:
-    """Years with sums of months that are not in one file: the unit, the first of the year, and their files."""
+def _apart(list_: Manifest) -> list[tuple[Unit, str, Year]]:
+    """Years with sums of months that are not in one file: the unit, the first of the year, and what it is to be of."""
     found = []
     for unit in list_.units:
-        months = sorted((first, month.sums) for first, month in unit.months.items() if month.sums)
-        for year, some in groupby(months, key=lambda each: f"{each[0][:4]}-01-01"):
-            names, is_there = [name for _, name in some], unit.years.get(year)
-            if len(names) > 1 and (is_there is None or is_there.of != names):
-                found.append((unit, year, names))
+        months = sorted((_date(first), month) for first, month in unit.months.items())
+        for year, some in groupby(months, key=lambda each: each[0].replace(month=1, day=1)):
+            known = dict(some)
+            wanted = Year("", [month.sums for month in known.values() if month.sums], _whole_quarters(known))
+            is_there = unit.years.get(year.isoformat())
+            if len(wanted.of) > 1 and (is_there is None or msgspec.structs.replace(is_there, sums="") != wanted):
+                found.append((unit, year.isoformat(), wanted))
     return found
 
 
+def _whole_quarters(months: Mapping[date, Month]) -> list[int]:
+    """The months in which those quarters of a year begin that are counted as a whole."""
+    whole = {first.month for first, month in months.items() if is_whole(month, first)}
+    return [first for first in QUARTERS if whole.issuperset(range(first, first + 3))]
+
+
 def _is_joined(month: Month, first: date, counted: Sequence[date]) -> bool:
-    is_whole = len(counted) == len(days_of(first))
-    return month.days == [day.day for day in counted] and bool(month.sums) == (is_whole and bool(month.cube))
+    days = [day.day for day in counted]
+    are_all = len(days) == len(days_of(MONTH, first)) and bool(month.cube)
+    return (month.days, month.dekads, bool(month.sums)) == (days, whole_dekads(first, days), are_all)
 
 
 def _date(text: str) -> date:
