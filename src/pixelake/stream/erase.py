@@ -14,7 +14,7 @@ whole until then.
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -33,12 +33,16 @@ from pixelake.stream.segment import Row
 PATIENCE: Final = 30.0
 """Seconds to wait for whoever mends here, or reads a segment."""
 _POLL: Final = 0.05
+_HITS: Final = 1_000
+_BYTES: Final = 4 << 20
+"""So many hits, or bytes of them, are asked about together: a search is prepared anew for each question."""
 _NEW: Final = ".erase-"
 """How the name of a segment in the making begins."""
 
 Edit = Callable[[Partition, Sequence[Position], Sequence[Hit]], Sequence[Hit]]
 """Hits of a partition that follow each other -> what stands in their places; the same objects where nothing changes.
 The time of a hit stays."""
+_Read = tuple[Row, Sequence[Hit]]
 
 
 class Waiting(NamedTuple):
@@ -184,11 +188,10 @@ class _Work:
         """Write it anew if something in it changes."""
         changed: set[Position] = set()
         places: list[Position] = []
-        with closing(segment.connect(path)) as connection:
+        with closing(segment.connect(path)) as connection, closing(_rows(connection, path)) as rows:
             segment.check(connection, path)
-            for row in _rows(connection, path):
+            for row, found in self._changes(path.parent.name, rows):
                 self.hits += row.last - row.first + 1
-                found = self._changes(path.parent.name, row)
                 if found:
                     changed.add(row.first)
                     places.extend(found)
@@ -198,12 +201,17 @@ class _Work:
             self._replace(path, changed)
             self.erased.setdefault(path.parent.name, []).extend(places)
 
-    def _changes(self, partition: Partition, row: Row) -> list[Position]:
-        """The positions of a row that change."""
-        hits = segment.hits_of(row, self._codec)
-        places = range(row.first, row.last + 1)
-        edited = self._edit(partition, places, hits)
-        return [place for place, old, new in zip(places, hits, edited, strict=True) if old is not new]
+    def _changes(self, partition: Partition, rows: Iterable[Row]) -> Iterator[tuple[Row, list[Position]]]:
+        """Each row, with the positions of it that change."""
+        for some in _batches((row, segment.hits_of(row, self._codec)) for row in rows):
+            hits = [hit for _, held in some for hit in held]
+            places = [place for row, _ in some for place in range(row.first, row.last + 1)]
+            edited = iter(self._edit(partition, places, hits))
+            for row, held in some:
+                news = zip(
+                    range(row.first, row.last + 1), held, edited, strict=False
+                )  # the next row takes what is left
+                yield row, [place for place, old, new in news if old is not new]
 
     def _replace(self, path: Path, changed: set[Position]) -> None:
         new = path.with_name(f"{_NEW}{path.stem}")
@@ -226,9 +234,11 @@ class _Work:
     def _evidence(self, path: Path) -> None:
         """Remove a file set aside if it has such a hit in what can be read of it; its note stays."""
         partition = path.parents[2].name
-        with closing(segment.connect(path)) as connection:
-            rows = mend.trusted(connection, int(path.stem), None)
-            found = any(self._changes(partition, row) for row in rows)
+        with (
+            closing(segment.connect(path)) as connection,
+            closing(mend.trusted(connection, int(path.stem), None)) as rows,
+        ):
+            found = any(places for _, places in self._changes(partition, rows))
         if found:
             segment.unlink(path)
             self.removed.append(str(path))
@@ -236,7 +246,21 @@ class _Work:
             self.unread.append(str(path))
 
 
-def _rows(connection: sqlite3.Connection, path: Path) -> Iterator[Row]:
+def _batches(rows: Iterable[_Read]) -> Iterator[list[_Read]]:
+    """Rows that follow each other, in parts of some `_HITS` hits or `_BYTES` bytes."""
+    some: list[_Read] = []
+    hits = size = 0
+    for row, held in rows:
+        some.append((row, held))
+        hits, size = hits + len(held), size + sum(len(hit.head) + len(hit.body) for hit in held)
+        if hits >= _HITS or size >= _BYTES:
+            yield some
+            some, hits, size = [], 0, 0
+    if some:
+        yield some
+
+
+def _rows(connection: sqlite3.Connection, path: Path) -> Generator[Row, None, None]:
     begin = int(path.stem)
     return segment.read(connection, begin, begin - 1)
 

@@ -22,7 +22,7 @@ import itertools
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -273,7 +273,7 @@ class _Run:
         return self._number
 
 
-def trusted(connection: sqlite3.Connection, begin: Position, behind: Position | None) -> Iterator[Row]:
+def trusted(connection: sqlite3.Connection, begin: Position, behind: Position | None) -> Generator[Row, None, None]:
     """The rows whose hits are those that were written, at the positions they were written to.
 
     In order from the beginning as far as SQLite gets; from there on those that it reaches from the end.
