@@ -81,7 +81,7 @@ def test_what_a_call_asks(counted: Counted) -> None:
         assert puts == pytest.approx(of.commit_puts, abs=2), counted.asked
         assert gets == pytest.approx(of.commit_gets + of.file_gets * new, abs=2), counted.asked
         assert _sum(counted, "PutItem", "UpdateItem") <= of.live_write + 1
-    assert of.known_rows == bring.SMALL
+    assert (of.known_rows, of.known_files) == (bring.SMALL, bring.REMEMBERED)
 
 
 def _event(number: int) -> Any:

@@ -62,6 +62,27 @@ def test_places_and_times_stay(folder: Path) -> None:
     assert [hit for _, hit in after if hit.source != ERASED] == [hit for _, hit in before if number(hit) not in {2, 5}]
 
 
+@pytest.mark.parametrize("together", [1, 3, 4, 100])
+def test_places_are_right_however_many_are_asked_about_together(
+    folder: Path, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of one, two and three hits, of which some are the person's."""
+    monkeypatch.setattr(erase, "_HITS", together)
+    writer = SqliteWriter(folder)
+    for first, count in ((0, 1), (1, 3), (4, 2), (6, 1), (7, 3), (10, 2)):
+        append(writer, hits(first, count), close=first == 10)
+    done = erase.rewrite(folder, without(0, 3, 4, 8, 11))
+    assert [list(places) for places in done.erased.values()] == [[1, 4, 5, 9, 12]]
+    assert [number(hit) for _, hit in held(folder)] == [-1, 1, 2, -1, -1, 5, 6, 7, -1, 9, 10, -1]
+
+
+def test_an_edit_that_forgets_a_hit_is_refused(folder: Path) -> None:
+    """Else what stands behind it would be taken for what was looked at."""
+    append(SqliteWriter(folder), hits(0, 3), close=True)
+    with pytest.raises(ValueError, match="zip"):
+        erase.rewrite(folder, lambda _partition, _places, those: those[:2])
+
+
 def test_nothing_stays_in_any_file(folder: Path) -> None:
     """Neither in free pages, nor in logs: after it every row of every file is decoded, and every byte looked at."""
     writer = SqliteWriter(folder)

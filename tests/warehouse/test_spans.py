@@ -1,11 +1,12 @@
 """Tests of `pixelake.warehouse.spans`."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pytest
 
-from pixelake.warehouse.spans import BOUNDS, DEKAD, MONTH, QUARTER, SPANS, days_of, whole_dekads
+from pixelake.warehouse.spans import BOUNDS, DAY_LEVEL, DEKAD, MONTH, QUARTER, SPANS, days_of, whole_dekads
 
 DAYS = [date(2024, 1, 1) + timedelta(days=number) for number in range(366 + 365)]
 """With a leap day."""
@@ -30,6 +31,24 @@ def test_each_is_made_of_whole_shorter_ones() -> None:
         for day in DAYS:
             first, last = longer.bounds(day)
             assert first <= shorter.bounds(day)[0] <= shorter.bounds(day)[1] <= last
+
+
+def levels(first: date, last: date) -> Iterator[str]:
+    """Of which runs a period is, the longest ones that lie in it."""
+    while first <= last:
+        span = next(each for each in SPANS if each.bounds(first)[0] == first and each.bounds(first)[1] <= last)
+        yield span.level
+        first = span.bounds(first)[1] + timedelta(days=1)
+
+
+def test_few_days_are_left() -> None:
+    """Ten single days at each end at most."""
+    for number, first in enumerate(DAYS[:70]):
+        for last in DAYS[number : number + 130]:
+            runs = [(level == DAY_LEVEL, len(list(some))) for level, some in groupby(levels(first, last))]
+            days = [count for is_day, count in runs if is_day]
+            assert max(days, default=0) <= (10 if len(runs) > len(days) else 20)
+            assert not any(is_day for is_day, _ in runs[1:-1])
 
 
 def test_by_hand() -> None:

@@ -97,6 +97,7 @@ class Inputs:
     commit_puts: float = _of(13.0, "PUT and LIST requests a call", f"{_CALL}: 3 and 10")
     commit_gets: float = _of(28.0, "GET and HEAD requests a call", _CALL)
     file_gets: float = _of(3.0, "GET and HEAD requests a file of the hour whose names a function does not know", _CALL)
+    known_files: float = _of(1_024.0, "files", "set: warehouse/bring.py; of so many the names are remembered", 1)
     known_rows: float = _of(
         2_000.0, "hits of a file", "set: warehouse/bring.py; names of a larger one are not remembered"
     )

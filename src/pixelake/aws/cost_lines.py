@@ -140,9 +140,10 @@ def commit_reads(of: Inputs, hits: float, at_once: float, files: float) -> float
     """GET and HEAD requests of a call that settles so many hits, where so many run at once, and `keep` has left files.
 
     It reads the names in each file of the hour once, so those that it and others wrote since its last call; but all
-    of them when it has just started, or when they are too large to be remembered.
+    of them when it has just started, or when they are too large, or too many, to be remembered.
     """
-    unknown = files if hits > of.known_rows else min(files, at_once) + of.cold * files
+    is_too_much = hits > of.known_rows or files > of.known_files
+    unknown = files if is_too_much else min(files, at_once) + of.cold * files
     return of.commit_gets + of.file_gets * unknown
 
 

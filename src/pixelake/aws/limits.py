@@ -134,9 +134,12 @@ def _settled(load: Load, by: Calls) -> Iterator[Limit]:
 
 def _commits(of: Inputs, by: Calls) -> Mapping[str, float]:
     """Commits a second: the log is one, and each reads names in the files of the hour that `keep` has not packed."""
-    most = 1 / COMMIT
-    reads = commit_reads(of, by.batch, by.at_once, most * of.keep_every / 2)
-    return {"lake: commits": most, "lake: reads of commits": BUCKET_GETS / max(1e-9, reads)}
+    low, high = 0.0, BUCKET_GETS
+    for _ in range(60):  # the more commits, the more files each of them reads
+        rate = (low + high) / 2
+        reads = rate * commit_reads(of, by.batch, by.at_once, rate * of.keep_every / 2)
+        low, high = (rate, high) if reads < BUCKET_GETS else (low, rate)
+    return {"lake: commits": 1 / COMMIT, "lake: reads of commits": high}
 
 
 def _full(commits: float, by: Calls) -> float:

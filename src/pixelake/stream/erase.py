@@ -40,7 +40,7 @@ _NEW: Final = ".erase-"
 """How the name of a segment in the making begins."""
 
 Edit = Callable[[Partition, Sequence[Position], Sequence[Hit]], Sequence[Hit]]
-"""Hits of a partition that follow each other -> what stands in their places; the same objects where nothing changes.
+"""Hits of a partition, in order -> what stands in their places; the same objects where nothing changes.
 The time of a hit stays."""
 _Read = tuple[Row, Sequence[Hit]]
 
@@ -206,12 +206,10 @@ class _Work:
         for some in _batches((row, segment.hits_of(row, self._codec)) for row in rows):
             hits = [hit for _, held in some for hit in held]
             places = [place for row, _ in some for place in range(row.first, row.last + 1)]
-            edited = iter(self._edit(partition, places, hits))
-            for row, held in some:
-                news = zip(
-                    range(row.first, row.last + 1), held, edited, strict=False
-                )  # the next row takes what is left
-                yield row, [place for place, old, new in news if old is not new]
+            pairs = zip(places, hits, self._edit(partition, places, hits), strict=True)
+            changed = {place for place, old, new in pairs if old is not new}
+            for row, _ in some:
+                yield row, [place for place in range(row.first, row.last + 1) if place in changed]
 
     def _replace(self, path: Path, changed: set[Position]) -> None:
         new = path.with_name(f"{_NEW}{path.stem}")

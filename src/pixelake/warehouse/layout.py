@@ -172,17 +172,19 @@ def dictionaries(found: pq.FileMetaData) -> list[str]:
 
 
 def complete(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """With all columns of the schema, in its order: null where the rows lack one."""
-    if rows.schema.equals(schema):
-        return rows
+    """With all columns of the schema, in its order: null where the rows lack one.
+
+    Raises:
+        ValueError: a column that must not be null has nulls, or is not there.
+    """
     there = dict(zip(rows.column_names, rows.columns, strict=True))
-    columns: list[Any] = []
-    for each in schema:
-        column = there.get(each.name)
-        if column is None:
-            columns.append(pa.nulls(rows.num_rows, each.type))
-        else:
-            columns.append(column if column.type == each.type else column.cast(each.type))
+    columns: list[Any] = [
+        there[each.name].cast(each.type) if each.name in there else pa.nulls(rows.num_rows, each.type)
+        for each in schema
+    ]
+    for each, column in zip(schema, columns, strict=True):
+        if column.null_count and not each.nullable:
+            raise ValueError(f"{each.name} has nulls")
     return pa.Table.from_arrays(columns, schema=schema)
 
 

@@ -60,6 +60,8 @@ Keys = Mapping[str, Sequence[Any]]
 
 
 class _Run(NamedTuple):
+    """Days that one file tells about, if it is no row of the lake."""
+
     source: str
     first: date
     last: date

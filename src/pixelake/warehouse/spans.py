@@ -1,9 +1,9 @@
 """Runs of days whose sums are kept together, so that a question adds up a few of them and not each day.
 
 A month has three dekads: its days 1 to 10, 11 to 20, and 21 to the last (as
-meteorologists count), a year four quarters. Of a period, the longest that lie
-whole within it are taken, and single days for the rest: at most nine at
-each end.
+meteorologists count), a year four quarters: not those of an hour, by which
+series are counted. Of a period, the longest that lie whole within it are taken,
+and single days for the rest: at most ten at each end.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -38,28 +38,27 @@ def _day(day: date) -> tuple[date, date]:
 
 def _dekad(day: date) -> tuple[date, date]:
     first = max(each for each in DEKADS if each <= day.day)
-    return day.replace(day=first), month(day)[1] if first == DEKADS[-1] else day.replace(day=first + 9)
+    return day.replace(day=first), _month(day)[1] if first == DEKADS[-1] else day.replace(day=first + 9)
 
 
-def month(day: date) -> tuple[date, date]:
-    """The first and the last day of the month that a day is in."""
+def _month(day: date) -> tuple[date, date]:
     first = day.replace(day=1)
     return first, (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
 
 
 def _quarter(day: date) -> tuple[date, date]:
     first = max(each for each in QUARTERS if each <= day.month)
-    return day.replace(month=first, day=1), month(day.replace(month=first + 2, day=1))[1]
+    return day.replace(month=first, day=1), _month(day.replace(month=first + 2, day=1))[1]
 
 
-SPANS: Final = (Span(QUARTER, _quarter), Span(MONTH, month), Span(DEKAD, _dekad), Span(DAY_LEVEL, _day))
+SPANS: Final = (Span(QUARTER, _quarter), Span(MONTH, _month), Span(DEKAD, _dekad), Span(DAY_LEVEL, _day))
 """The longest first."""
 BOUNDS: Final = {span.level: span.bounds for span in SPANS}
 
 
-def days_of(level: str, first: date) -> Sequence[date]:
+def days_of(level: str, day: date) -> Sequence[date]:
     """All days of the run that a day is in."""
-    begun, ended = BOUNDS[level](first)
+    begun, ended = BOUNDS[level](day)
     return [begun + timedelta(days=number) for number in range((ended - begun).days + 1)]
 
 

@@ -259,22 +259,6 @@ def test_whole_dekads_and_quarters_are_read_at_once(tmp_path: Path) -> None:
     assert read(*whole)[1][1] == quarter
 
 
-def test_a_list_without_dekads_is_brought_up(built: Path) -> None:
-    """What an older version made holds as it is; the next run sums up what it lacks, and counts nothing again."""
-    path = built / manifest.FOLDER / manifest.MANIFEST
-    found = json.loads(path.read_bytes())
-    for unit in found["units"]:
-        for each in (*unit["months"].values(), *unit["years"].values()):
-            each.pop("dekads", None)
-            each.pop("quarters", None)
-    path.write_text(json.dumps(found))
-    assert ask(built, question="sites") == (5, {"days", "months"})
-    assert builder(built).is_wanted()
-    assert builder(built).run()[:2] == (0, 1)
-    assert builder(built).run() == (0, 0, 0, 0)
-    assert not builder(built).is_wanted()
-
-
 def test_files_written_anew_change_nothing(built: Path) -> None:
     """A compaction does not make a day be counted again."""
     lake = Lake(built)
@@ -514,3 +498,63 @@ def test_a_file_that_is_lost_is_made_again(year: Path, kind: str) -> None:
     assert not made.is_wanted()
     assert {name.rpartition("-")[0].rpartition("-")[0] for name in files(year)} == kinds
     assert parts(year) == (7, [("days", 1), ("months", 2), ("days", 1)])
+
+
+def without_longer_spans(place: Path) -> None:
+    """Make the list one of an older version, which knew neither dekads nor quarters."""
+    path = place / manifest.FOLDER / manifest.MANIFEST
+    found = json.loads(path.read_bytes())
+    taken = [
+        each.pop(name)
+        for unit in found["units"]
+        for name, of in (("dekads", unit["months"]), ("quarters", unit["years"]))
+        for each in of.values()
+    ]
+    assert [1, 11, 21] in taken
+    assert [1] in taken
+    path.write_text(json.dumps(found))
+
+
+def test_a_list_without_dekads_is_brought_up(year: Path) -> None:
+    """What an older version made holds as it is; the next run sums up what it lacks, and counts no day again."""
+    there = parts(year)
+    without_longer_spans(year)
+    assert parts(year)[0] == 7
+    made = builder(year, at=FIRST + timedelta(days=100))
+    assert made.is_wanted()
+    assert made.run()[:2] == (0, 7)
+    made.run()  # what the list named before stays for one more
+    assert not made.is_wanted()
+    assert parts(year) == there
+
+
+def test_months_are_brought_up_one_by_one_if_time_is_short(year: Path) -> None:
+    """Each run gets on by one at least, and what there is by then is right: never a month from two files."""
+    without_longer_spans(year)
+    for left in range(6, -1, -1):
+        assert builder(year, at=FIRST + timedelta(days=100)).run(seconds=-1).months == 1
+        found = manifest.read(year / manifest.FOLDER)
+        assert found is not None
+        assert sum(not month.dekads for month in found.units[0].months.values()) == left
+        assert parts(year)[0] == 7
+
+
+def test_a_quarter_is_not_read_without_a_month_that_was_empty(tmp_path: Path) -> None:
+    """When a hit comes late into a month of which nothing was known: the sums of its quarter lack it."""
+    place, at = tmp_path / "lake", datetime(2026, 7, 1, tzinfo=UTC)
+    noons = [datetime(2026, month, 1, 12, tzinfo=UTC) for month in (1, 3, 4)]
+    Lake(place).write(outcome([event("a", n, received_at=noon, host="h", path="/") for n, noon in enumerate(noons, 1)]))
+    builder(place, at=at).run()
+
+    def read() -> tuple[int, set[str]]:
+        with lakehouse(place) as house:
+            answer = Questions(house, lambda: UTC_ONLY).ask(Ask("pages", noons[0] - timedelta(days=1), at))
+        return sum(answer.table["views"].to_pylist()), {part.source for part in answer.parts}
+
+    assert read() == (3, {"quarters", "days"})
+    Lake(place).write(outcome([event("b", 1, received_at=datetime(2026, 2, 9, tzinfo=UTC), host="h", path="/")]))
+    for _ in range(3):
+        assert read()[0] == 4
+        builder(place, at=at).run(seconds=-1)
+    builder(place, at=at).run()
+    assert read() == (4, {"quarters", "days"})

@@ -1,4 +1,4 @@
-"""Makes roll-ups: counts days that are over, mends those that changed, joins months.
+"""Makes roll-ups: counts days that are over, mends those that changed, joins dekads, months, quarters and years.
 
 One process at a time (`pixelake.warehouse.vacuum.maintaining`). It may be cut
 short at any moment: a file counts once the list names it, and the list is
@@ -111,7 +111,7 @@ class Builder:
 
         Args:
             told: hears how many days are done, and how many there are.
-            seconds: after so long no further day is begun.
+            seconds: after so long no further day, and no second month, is begun.
             anew: count everything again.
 
         Raises:
@@ -146,12 +146,17 @@ class Builder:
                 told(days, len(todo))
                 if not days % SAVE_EVERY:
                     self._save(list_)
-            for unit, first, joined in _unjoined(list_):
-                unit.months[first.isoformat()] = counting.month(
-                    first, {day: unit.days[str(day)].cube for day in joined}
-                )
+            unjoined = _unjoined(list_)
+            for unit, first, joined in unjoined:
+                if months and self._now.monotonic() > until:  # one at least, so that it gets on
+                    break
+                # the file of its year has sums that this one replaces: read with it they would count twice
+                unit.years.pop(first.replace(month=1).isoformat(), None)
+                cubes = {day: unit.days[str(day)].cube for day in joined}
+                unit.months[first.isoformat()] = counting.month(first, cubes)
                 months += 1
-            for unit, year, new in _apart(list_):
+                self._save(list_)
+            for unit, year, new in _apart(list_) if months == len(unjoined) else ():
                 unit.years[year] = counting.year(_date(year), new.of, new.quarters)
         return Built(days, months, 0, len(todo) - days)
 

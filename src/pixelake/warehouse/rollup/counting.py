@@ -1,4 +1,4 @@
-"""Counts a day, and joins the days of a month: the files of roll-ups are made here."""
+"""Counts a day, and joins days to dekads and months, and months to quarters and years: makes the files of roll-ups."""
 
 import contextlib
 import shutil
@@ -197,15 +197,15 @@ class Counting:
         paths = [str(self._folder / name) for name in names.values() if name]
         if not paths:
             return Month("", days, "", dekads)
-        them = f"with days as (from read_parquet({literal(paths)}))"
+        them = f"with days as not materialized (from read_parquet({literal(paths)}))"
         added = [
             _summed(DEKAD, f"local_day between {day_literal(begun)} and {day_literal(ended)}", begun)
             for begun, ended in (BOUNDS[DEKAD](first.replace(day=day)) for day in dekads)
         ]
-        cube = self._ordered(f"{them} {_together('from days', *added)}", f"month-{first}.cube", MONTH_FORM)
+        cube = self._ordered(f"{them} {_union('from days', *added)}", f"month-{first}.cube", MONTH_FORM)
         if len(days) != len(days_of(MONTH, first)):
             return Month(cube, days, "", dekads)
-        whole = _together(f"from days where question in ({_series()}) and grain = ''", _summed(MONTH, "true", first))
+        whole = _union(f"from days where question in ({_series()}) and grain = ''", _summed(MONTH, "true", first))
         return Month(cube, days, self._ordered(f"{them} {whole}", f"month-{first}.sums", SUMS_FORM), dekads)
 
     def year(self, first: date, names: Sequence[str], quarters: Sequence[int]) -> Year:
@@ -221,7 +221,7 @@ class Counting:
             _summed(QUARTER, f"local_day between {day_literal(begun)} and {day_literal(ended)}", begun)
             for begun, ended in (BOUNDS[QUARTER](first.replace(month=month)) for month in quarters)
         ]
-        sql = f"with days as (from read_parquet({literal(paths)})) {_together('from days', *added)}"
+        sql = f"with days as not materialized (from read_parquet({literal(paths)})) {_union('from days', *added)}"
         return Year(self._ordered(sql, f"year-{first}.sums", SUMS_FORM), list(names), list(quarters))
 
     def _ordered(self, sql: str, kind: str, form: Form) -> str:
@@ -256,7 +256,7 @@ def _series() -> str:
     return ", ".join(f"'{each.question.name}'" for each in counted() if each.question.kind == "series")
 
 
-def _together(*parts: str) -> str:
+def _union(*parts: str) -> str:
     return " union all by name ".join(parts)
 
 

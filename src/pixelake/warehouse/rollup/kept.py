@@ -15,7 +15,7 @@ from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.definition import definition
 from pixelake.warehouse.rollup.manifest import Manifest, Month, Unit
-from pixelake.warehouse.spans import DAY_LEVEL, DEKAD, MONTH, QUARTER, days_of
+from pixelake.warehouse.spans import BOUNDS, DAY_LEVEL, DEKAD, MONTH, QUARTER, days_of
 from pixelake.warehouse.trail import SILENCE, SLACK, TAIL_HOURS
 from pixelake.warehouse.zones import DAY, Clock, Zones
 
@@ -96,10 +96,12 @@ class Held:
         self.clocks = found.clocks if found else ""
         self._sums: dict[tuple[str, Zones, date], str | None] = {}
 
-    def _holds(self, zones: Zones, day: date) -> bool:
+    def _holds(self, zones: Zones, first: date, last: date) -> bool:
+        """Whether no later version changed anything of all days from one to another."""
         if not self._changes:
             return True
-        begun, ended = window(Clock(zones), day)
+        clock = Clock(zones)
+        begun, ended = window(clock, first)[0], window(clock, last)[1]
         return not any(change.first <= ended and begun <= change.last for change in self._changes)
 
     def sums(self, level: str, zones: Zones, first: date) -> str | None:
@@ -114,8 +116,13 @@ class Held:
             self._sums[key] = self._looked(level, zones, first)
         return self._sums[key]
 
+    def trail(self, zones: Zones, day: date) -> str | None:
+        """The file with the events of a local day and their visits; empty if there are none."""
+        found = self._units[zones].days.get(day.isoformat()) if zones in self._units else None
+        return self._path(found.trail) if found and self._holds(zones, day, day) else None
+
     def _looked(self, level: str, zones: Zones, first: date) -> str | None:
-        if self._changes and not all(self._holds(zones, day) for day in days_of(level, first)):
+        if not self._holds(zones, *BOUNDS[level](first)):
             return None
         look = {DAY_LEVEL: self._day, DEKAD: self._dekad, MONTH: self._month, QUARTER: self._quarter}
         return look[level](self._units[zones], first)
@@ -131,11 +138,6 @@ class Held:
         month = unit.months.get(first.replace(day=1).isoformat())
         return self._path(month.cube) if month and first.day in month.dekads else None
 
-    def trail(self, zones: Zones, day: date) -> str | None:
-        """The file with the events of a local day and their visits; empty if there are none."""
-        found = self._units[zones].days.get(day.isoformat()) if zones in self._units else None
-        return self._path(found.trail) if found and self._holds(zones, day) else None
-
     def _month(self, unit: Unit, first: date) -> str | None:
         found = unit.months.get(first.isoformat())
         if found is None or not is_whole(found, first):
@@ -147,9 +149,11 @@ class Held:
         year = unit.years.get(first.replace(month=1).isoformat())
         if year is None or first.month not in year.quarters:
             return None
-        months = [unit.months.get(first.replace(month=first.month + number).isoformat()) for number in range(3)]
-        are_in = all(month and (not month.sums or month.sums in year.of) for month in months)
-        return self._path(year.sums) if are_in else None
+        for begun in (first.replace(month=first.month + number) for number in range(3)):
+            month = unit.months.get(begun.isoformat())
+            if month is None or not is_whole(month, begun) or (month.sums and month.sums not in year.of):
+                return None
+        return self._path(year.sums)
 
     def _path(self, name: str) -> str:
         return str(self._folder / name) if name else ""
