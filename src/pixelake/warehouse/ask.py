@@ -47,8 +47,7 @@ class Part(NamedTuple):
     """Where a part of an answer came from.
 
     Attributes:
-        source: ``quarters``, ``months``, ``dekads``, ``days`` (roll-ups), ``trail`` (events kept with their visits),
-            ``rows`` (the lake).
+        source: ``months`` and ``days`` (roll-ups), ``trail`` (events kept with their visits), ``rows`` (the lake).
         first: the first local day.
         last: the last one.
         files: roll-ups that are read.

@@ -47,13 +47,11 @@ class Nowhere:
 
     clocks = ""
 
-    def sums(self, _level: str, _zones: Zones, _first: date) -> str | None:
+    def cube(self, _zones: Zones, _day: date) -> str | None:
         """No file."""
         return None
 
-    def trail(self, _zones: Zones, _day: date) -> str | None:
-        """No file."""
-        return None
+    month = trail = cube
 
 
 class Elsewhere:

@@ -2,7 +2,7 @@
 
 A day that is over was counted when it closed (`pixelake.warehouse.rollup`). If a
 question asks for whole days, without a filter, it takes those counts, of whole
-months or the like at once where there are such; with a filter it takes the events that were
+months at once where there are such; with a filter it takes the events that were
 kept with their visits. Everything else is read from the lake. Each local day of
 a site comes from one of these, never from two, and each of them gives the same,
 since what is kept was made by the SQL that reads the lake.
@@ -26,8 +26,7 @@ from pixelake.warehouse.hooks import AFTER, MORE
 from pixelake.warehouse.pieces import BUCKET, added, bucket_sql, parquet, safe, with_ctes
 from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, questions, words
 from pixelake.warehouse.reading import Kept, Standing, Statement, parameters
-from pixelake.warehouse.spans import BOUNDS, DAY_LEVEL, MONTH, SPANS
-from pixelake.warehouse.trail import NEEDED, VISIT, Scope, day_span, plain, relations, trail
+from pixelake.warehouse.trail import NEEDED, VISIT, Scope, day_span, days_between, plain, relations, trail
 from pixelake.warehouse.visited import visits
 from pixelake.warehouse.zones import (
     DAY,
@@ -35,18 +34,18 @@ from pixelake.warehouse.zones import (
     STEPS,
     Clock,
     buckets,
+    day_after,
     day_literal,
     literal,
 )
 
 MAXBUCKETS: Final = 2_000
 """Rows of a series: what a screen shows. Without a bound, the gaps of a long period would fill the memory."""
-SUMMED: Final = {span.level: f"{span.level}s" for span in SPANS}
-"""What is read of runs of days that were summed up, by their level."""
+MONTHS: Final = "months"
+DAYS: Final = "days"
 TRAIL: Final = "trail"
 ROWS: Final = "rows"
 
-_LEVELS: Final = {source: level for level, source in SUMMED.items()}
 _LEFT: Final = frozenset({"partition", "position", "year", "month", "day", "hour"})
 _KNOWN: Final = frozenset(field.name for field in event.FIELDS)
 _RAW_ONLY: Final = _KNOWN - set(NEEDED) - _LEFT
@@ -59,23 +58,11 @@ Keys = Mapping[str, Sequence[Any]]
 """Columns of the same length: each row is the key of a row."""
 
 
-class _Run(NamedTuple):
-    """Days that one file tells about, if it is no row of the lake."""
-
-    source: str
-    first: date
-    last: date
-    file: str | None
-
-
 class _Segment(NamedTuple):
-    """Days that are read from the same source."""
-
     source: str
     clock: Clock
     sites: str
-    first: date
-    last: date
+    days: Sequence[date]
     files: Sequence[str]
 
 
@@ -146,7 +133,9 @@ class Planner:
         make_sql = self._summed if self.partial else self._whole
         sql = self._listed(self._chosen(make_sql(standing, segments, passing)))
         there = parameters(sql)
-        parts = [Part(each.source, each.first.isoformat(), each.last.isoformat(), len(each.files)) for each in segments]
+        parts = [
+            Part(each.source, each.days[0].isoformat(), each.days[-1].isoformat(), len(each.files)) for each in segments
+        ]
         return Statement(sql, {name: value for name, value in self.values.items() if name in there}, parts)
 
     def _chosen(self, sql: str) -> str:
@@ -185,33 +174,28 @@ class Planner:
             return
         able = self._able
         for clock, sites in self._groups:
-            told = self._runs(standing.kept, clock, day_span(clock, start, end), able)
-            for source, some in groupby(told, key=lambda each: each.source):
-                runs = list(some)
-                files = list(dict.fromkeys(each.file for each in runs if each.file))
+            first, last = day_span(clock, start, end)
+            told = [(day, *self._source(standing.kept, clock, day, able)) for day in days_between(first, last)]
+            for source, some in groupby(told, key=lambda each: each[1]):
+                days = list(some)
+                files = list(dict.fromkeys(file for _, _, file in days if file))
                 if files or source == ROWS:
-                    yield _Segment(source, clock, sites, runs[0].first, runs[-1].last, files)
+                    yield _Segment(source, clock, sites, [day for day, _, _ in days], files)
 
-    def _runs(self, kept: Kept, clock: Clock, days: tuple[date, date], able: frozenset[str]) -> Iterator[_Run]:
-        """From the first of these days to the last, where each is read from."""
-        day, last = days
-        if kept.clocks != self.clocks.name:
-            able = frozenset()
-        while day <= last:
-            source, until, file = self._source(kept, clock, day, able)
-            yield _Run(source, day, min(until, last), file)
-            day = until + DAY
-
-    def _source(self, kept: Kept, clock: Clock, day: date, able: frozenset[str]) -> tuple[str, date, str | None]:
-        """Where a day is read from, with others up to which one."""
-        for level, bounds in SPANS:
-            if level in able:
-                first, last = bounds(day)
-                if self._has(clock, first, last) and (file := kept.sums(level, clock.zones, first)) is not None:
-                    return SUMMED[level], last, file
+    def _source(self, kept: Kept, clock: Clock, day: date, able: frozenset[str]) -> tuple[str, str | None]:
+        """Where a day is read from."""
+        if not able or kept.clocks != self.clocks.name:
+            return ROWS, None
+        first = day.replace(day=1)
+        if MONTHS in able and self._has(clock, first, day_after(first, "month") - DAY):
+            month = kept.month(clock.zones, first)
+            if month is not None:
+                return MONTHS, month
+        if DAYS in able and self._has(clock, day, day) and (cube := kept.cube(clock.zones, day)) is not None:
+            return DAYS, cube
         if TRAIL in able and (file := kept.trail(clock.zones, day)) is not None:
-            return TRAIL, day, file
-        return ROWS, day, None
+            return TRAIL, file
+        return ROWS, None
 
     def _has(self, clock: Clock, first: date, last: date) -> bool:
         """Whether all of these days is asked for."""
@@ -220,17 +204,9 @@ class Planner:
     @property
     def _able(self) -> frozenset[str]:
         """What of all that was counted and kept can tell."""
-        if self._rows:
-            return frozenset()
-        found = {TRAIL} if self._is_kept else set[str]()
-        if self._is_counted and self._grain is not None:
-            found |= {DAY_LEVEL} if self._grain else {DAY_LEVEL, MONTH} if self._are_series else set(SUMMED)
-        return frozenset(found)
-
-    @property
-    def _are_series(self) -> bool:
-        """Whether what was counted is a row a day at least: such are not summed up."""
-        return questions()[self.question.counted_as].kind == "series"
+        grain = self._grain if self._is_counted else None
+        found = {MONTHS: grain == "", DAYS: grain is not None, TRAIL: self._is_kept}
+        return frozenset(name for name, can in found.items() if can and not self._rows)
 
     @property
     def _is_counted(self) -> bool:
@@ -286,10 +262,10 @@ class Planner:
         start, end = self.ask.start, self.ask.end
         wanted = self._words & frozenset(VISIT)
         if segment.source == TRAIL:
-            within = f"local_day between {day_literal(segment.first)} and {day_literal(segment.last)}"
+            within = f"local_day between {day_literal(segment.days[0])} and {day_literal(segment.days[-1])}"
             files = f"select * from {parquet(segment.files)} where {segment.sites} and {within}"  # noqa: S608
             return {"trail": files, **relations(start, end, passing, visits=True, wanted=wanted)}
-        scope = Scope(segment.clock, segment.sites, segment.first, segment.last, self.ask.people)
+        scope = Scope(segment.clock, segment.sites, segment.days[0], segment.days[-1], self.ask.people)
         is_walked = "visiting" in self._words
         has_visits = is_walked or self._needs_visits
         begun, ended = (moment.astimezone(UTC) for moment in (scope.window if has_visits else (scope.start, scope.end)))
@@ -369,7 +345,7 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
         """The sums of a segment."""
         question = self.question
         picked = "".join(f' and "{name}" = ${name}' for name in question.picks)
-        if segment.source in _LEVELS:
+        if segment.source in {MONTHS, DAYS}:
             names = ", ".join(dict.fromkeys([*question.keys, *(each.name for each in question.sums), "local_day"]))
             return (
                 f"select {names} from {parquet(segment.files)} where question = '{question.counted_as}'"  # noqa: S608
@@ -382,11 +358,11 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
         return f"with {ctes}\n{partial}"
 
     def _level(self, segment: _Segment) -> str:
-        """SQL: what of a file with the sums of runs of days is meant."""
-        level = _LEVELS[segment.source]
-        first, _ = BOUNDS[level](segment.first)
-        level = DAY_LEVEL if self._are_series else level
-        return f"level = '{level}' and local_day between {day_literal(first)} and {day_literal(segment.last)}"
+        """SQL: what of a file with the sums of days and months is meant."""
+        is_series = questions()[self.question.counted_as].kind == "series"
+        level = "month" if segment.source == MONTHS and not is_series else "day"
+        first = segment.days[0].replace(day=1) if segment.source == MONTHS else segment.days[0]
+        return f"level = '{level}' and local_day between {day_literal(first)} and {day_literal(segment.days[-1])}"
 
     def _bucket(self, column: str) -> str:
         if self.question.kind != "series" or self._by_days:
@@ -399,8 +375,7 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
         start, end = self.ask.start, self.ask.end
         if not segments:  # nothing happened: a day of it tells the columns
             clock, sites = self._groups[0]
-            day = clock.date(start)
-            segments = [_Segment(ROWS, clock, sites, day, day, ())]
+            segments = [_Segment(ROWS, clock, sites, [clock.date(start)], ())]
         reads = self._words & frozenset(RELATIONS)
         ctes = [self._ctes(standing, each, passing) for each in segments]
         found = []

@@ -20,11 +20,12 @@ class Kept(Protocol):
 
     clocks: str
 
-    def sums(self, level: str, zones: Zones, first: date) -> str | None:
-        """The file with the sums of a run of local days (`pixelake.warehouse.spans`), of all sites with these zones.
+    def cube(self, zones: Zones, day: date) -> str | None:
+        """The file with the sums of a local day, of all sites with these zones."""
+        ...
 
-        That of a month has its series of days, too. There may be others in it.
-        """
+    def month(self, zones: Zones, first: date) -> str | None:
+        """The file with the sums of a month that is over, and with its series of days; and perhaps of others."""
         ...
 
     def trail(self, zones: Zones, day: date) -> str | None:

@@ -58,9 +58,7 @@ class Told(BaseModel):
 class Source(BaseModel):
     """Where the rows of some days come from."""
 
-    source: str = Field(
-        description="quarters, months, dekads, days (counted before), trail (events kept with their visits), or rows"
-    )
+    source: str = Field(description="months, days (counted before), trail (events kept with their visits), or rows")
     first: str = Field(description="the first local day")
     last: str = Field(description="the last one")
     files: int = Field(description="files of what was counted before")

@@ -218,47 +218,6 @@ def test_late_hits_make_their_days_be_counted_again(built: Path) -> None:
     assert ask(built) == (6, {"days", "months"})
 
 
-def test_whole_dekads_and_quarters_are_read_at_once(tmp_path: Path) -> None:
-    """Of a period, the longest runs of days that lie in it; days for the rest; and none that lacks a late hit."""
-    place = tmp_path / "lake"
-    new_year = datetime(2025, 12, 29, tzinfo=UTC)
-    noons = [new_year + timedelta(days=day, hours=12) for day in (0, 2, 7, 14, 34, 62, 83, 93, 94, 104, 110)]
-    Lake(place).write(
-        outcome([event("a", at, received_at=noon, host="h", path="/") for at, noon in enumerate(noons, 1)])
-    )
-    at = new_year + timedelta(days=200)
-    builder(place, at=at).run()
-    assert not builder(place, at=at).is_wanted()
-
-    def read(first: datetime, last: datetime) -> tuple[int, list[tuple[str, str, str]]]:
-        with lakehouse(place) as house:
-            answer = Questions(house, lambda: UTC_ONLY).ask(Ask("pages", first, last))
-        return sum(answer.table["views"].to_pylist()), [part[:3] for part in answer.parts]
-
-    quarter = ("quarters", "2026-01-01", "2026-03-31")
-    ends = [("days", "2025-12-29", "2025-12-31"), quarter, ("dekads", "2026-04-01", "2026-04-10")]
-    whole = (new_year, new_year + timedelta(days=109))
-    assert read(*whole) == (10, [*ends, ("days", "2026-04-11", "2026-04-16")])
-    middle = (datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 3, 25, tzinfo=UTC))
-    assert read(*middle) == (
-        5,
-        [
-            ("days", "2026-01-02", "2026-01-10"),
-            ("dekads", "2026-01-11", "2026-01-31"),
-            ("months", "2026-02-01", "2026-02-28"),
-            ("dekads", "2026-03-01", "2026-03-20"),
-            ("days", "2026-03-21", "2026-03-24"),
-        ],
-    )
-    Lake(place).write(outcome([event("b", 1, received_at=datetime(2026, 2, 15, 12, tzinfo=UTC), host="h", path="/")]))
-    late = read(*middle)
-    assert late[0] == 6
-    assert [source for source, *_ in late[1]] == ["days", "dekads", "rows", "dekads", "days"]
-    assert builder(place, at=at).run().days == 1
-    assert read(*whole)[0] == 11
-    assert read(*whole)[1][1] == quarter
-
-
 def test_files_written_anew_change_nothing(built: Path) -> None:
     """A compaction does not make a day be counted again."""
     lake = Lake(built)
@@ -334,9 +293,9 @@ def test_a_list_behind_a_log_that_was_cut_is_not_believed(built: Path) -> None:
         lake.write(outcome(rows(100 + number, [0])))
     log = DeltaLog(built / "events")
     log.refresh()
-    assert Keeping(built).at(log).sums("day", fixed("UTC"), date(2026, 2, 14))
+    assert Keeping(built).at(log).cube(fixed("UTC"), date(2026, 2, 14))
     log.entry(log.version - 1).unlink()
-    assert Keeping(built).at(log).sums("day", fixed("UTC"), date(2026, 2, 14)) is None
+    assert Keeping(built).at(log).cube(fixed("UTC"), date(2026, 2, 14)) is None
 
 
 def test_the_list_keeps_up_with_the_log(folder: Path) -> None:
@@ -498,63 +457,3 @@ def test_a_file_that_is_lost_is_made_again(year: Path, kind: str) -> None:
     assert not made.is_wanted()
     assert {name.rpartition("-")[0].rpartition("-")[0] for name in files(year)} == kinds
     assert parts(year) == (7, [("days", 1), ("months", 2), ("days", 1)])
-
-
-def without_longer_spans(place: Path) -> None:
-    """Make the list one of an older version, which knew neither dekads nor quarters."""
-    path = place / manifest.FOLDER / manifest.MANIFEST
-    found = json.loads(path.read_bytes())
-    taken = [
-        each.pop(name)
-        for unit in found["units"]
-        for name, of in (("dekads", unit["months"]), ("quarters", unit["years"]))
-        for each in of.values()
-    ]
-    assert [1, 11, 21] in taken
-    assert [1] in taken
-    path.write_text(json.dumps(found))
-
-
-def test_a_list_without_dekads_is_brought_up(year: Path) -> None:
-    """What an older version made holds as it is; the next run sums up what it lacks, and counts no day again."""
-    there = parts(year)
-    without_longer_spans(year)
-    assert parts(year)[0] == 7
-    made = builder(year, at=FIRST + timedelta(days=100))
-    assert made.is_wanted()
-    assert made.run()[:2] == (0, 7)
-    made.run()  # what the list named before stays for one more
-    assert not made.is_wanted()
-    assert parts(year) == there
-
-
-def test_months_are_brought_up_one_by_one_if_time_is_short(year: Path) -> None:
-    """Each run gets on by one at least, and what there is by then is right: never a month from two files."""
-    without_longer_spans(year)
-    for left in range(6, -1, -1):
-        assert builder(year, at=FIRST + timedelta(days=100)).run(seconds=-1).months == 1
-        found = manifest.read(year / manifest.FOLDER)
-        assert found is not None
-        assert sum(not month.dekads for month in found.units[0].months.values()) == left
-        assert parts(year)[0] == 7
-
-
-def test_a_quarter_is_not_read_without_a_month_that_was_empty(tmp_path: Path) -> None:
-    """When a hit comes late into a month of which nothing was known: the sums of its quarter lack it."""
-    place, at = tmp_path / "lake", datetime(2026, 7, 1, tzinfo=UTC)
-    noons = [datetime(2026, month, 1, 12, tzinfo=UTC) for month in (1, 3, 4)]
-    Lake(place).write(outcome([event("a", n, received_at=noon, host="h", path="/") for n, noon in enumerate(noons, 1)]))
-    builder(place, at=at).run()
-
-    def read() -> tuple[int, set[str]]:
-        with lakehouse(place) as house:
-            answer = Questions(house, lambda: UTC_ONLY).ask(Ask("pages", noons[0] - timedelta(days=1), at))
-        return sum(answer.table["views"].to_pylist()), {part.source for part in answer.parts}
-
-    assert read() == (3, {"quarters", "days"})
-    Lake(place).write(outcome([event("b", 1, received_at=datetime(2026, 2, 9, tzinfo=UTC), host="h", path="/")]))
-    for _ in range(3):
-        assert read()[0] == 4
-        builder(place, at=at).run(seconds=-1)
-    builder(place, at=at).run()
-    assert read() == (4, {"quarters", "days"})

@@ -1,4 +1,4 @@
-"""Makes roll-ups: counts days that are over, mends those that changed, joins dekads, months, quarters and years.
+"""Makes roll-ups: counts days that are over, mends those that changed, joins months.
 
 One process at a time (`pixelake.warehouse.vacuum.maintaining`). It may be cut
 short at any moment: a file counts once the list names it, and the list is
@@ -6,14 +6,12 @@ exchanged as a whole.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Final, NamedTuple
-
-import msgspec
 
 from pixelake.clock import SECOND, SYSTEM
 from pixelake.clock import Clock as Now
@@ -24,10 +22,9 @@ from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.counting import Counting, database, make_folder
 from pixelake.warehouse.rollup.definition import definition
-from pixelake.warehouse.rollup.kept import Keeping, Nothing, entry_sum, is_whole, whole, window
-from pixelake.warehouse.rollup.manifest import Manifest, Month, Unit, Year
+from pixelake.warehouse.rollup.kept import Keeping, Nothing, days_of, entry_sum, whole, window
+from pixelake.warehouse.rollup.manifest import Manifest, Month, Unit
 from pixelake.warehouse.snapshot import Snapshot
-from pixelake.warehouse.spans import DAY_LEVEL, MONTH, QUARTERS, days_of, whole_dekads
 from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.zones import DAY, Clock, Zones
 
@@ -111,7 +108,7 @@ class Builder:
 
         Args:
             told: hears how many days are done, and how many there are.
-            seconds: after so long no further day, and no second month, is begun.
+            seconds: after so long no further day is begun.
             anew: count everything again.
 
         Raises:
@@ -146,18 +143,13 @@ class Builder:
                 told(days, len(todo))
                 if not days % SAVE_EVERY:
                     self._save(list_)
-            unjoined = _unjoined(list_)
-            for unit, first, joined in unjoined:
-                if months and self._now.monotonic() > until:  # one at least, so that it gets on
-                    break
-                # the file of its year has sums that this one replaces: read with it they would count twice
-                unit.years.pop(first.replace(month=1).isoformat(), None)
-                cubes = {day: unit.days[str(day)].cube for day in joined}
-                unit.months[first.isoformat()] = counting.month(first, cubes)
+            for unit, first, joined in _unjoined(list_):
+                unit.months[first.isoformat()] = counting.month(
+                    first, {day: unit.days[str(day)].cube for day in joined}
+                )
                 months += 1
-                self._save(list_)
-            for unit, year, new in _apart(list_) if months == len(unjoined) else ():
-                unit.years[year] = counting.year(_date(year), new.of, new.quarters)
+            for unit, year, names in _apart(list_):
+                unit.years[year] = counting.year(_date(year), names)
         return Built(days, months, 0, len(todo) - days)
 
     def _version(self) -> int:
@@ -177,11 +169,7 @@ class Builder:
         if old and held.clocks == clocks:
             for unit in old.units:
                 zones = unit.zones
-                days = {
-                    day: files
-                    for day, files in unit.days.items()
-                    if held.sums(DAY_LEVEL, zones, _date(day)) is not None
-                }
+                days = {day: files for day, files in unit.days.items() if held.cube(zones, _date(day)) is not None}
                 months = {
                     first: month
                     for first, month in unit.months.items()
@@ -254,30 +242,21 @@ def _unjoined(list_: Manifest) -> list[tuple[Unit, date, list[date]]]:
     return found
 
 
-def _apart(list_: Manifest) -> list[tuple[Unit, str, Year]]:
-    """Years with sums of months that are not in one file: the unit, the first of the year, and what it is to be of."""
+def _apart(list_: Manifest) -> list[tuple[Unit, str, list[str]]]:
+    """Years with sums of months that are not in one file: the unit, the first of the year, and their files."""
     found = []
     for unit in list_.units:
-        months = sorted((_date(first), month) for first, month in unit.months.items())
-        for year, some in groupby(months, key=lambda each: each[0].replace(month=1, day=1)):
-            known = dict(some)
-            wanted = Year("", [month.sums for month in known.values() if month.sums], _whole_quarters(known))
-            is_there = unit.years.get(year.isoformat())
-            if len(wanted.of) > 1 and (is_there is None or msgspec.structs.replace(is_there, sums="") != wanted):
-                found.append((unit, year.isoformat(), wanted))
+        months = sorted((first, month.sums) for first, month in unit.months.items() if month.sums)
+        for year, some in groupby(months, key=lambda each: f"{each[0][:4]}-01-01"):
+            names, is_there = [name for _, name in some], unit.years.get(year)
+            if len(names) > 1 and (is_there is None or is_there.of != names):
+                found.append((unit, year, names))
     return found
 
 
-def _whole_quarters(months: Mapping[date, Month]) -> list[int]:
-    """The months in which those quarters of a year begin that are counted as a whole."""
-    whole = {first.month for first, month in months.items() if is_whole(month, first)}
-    return [first for first in QUARTERS if whole.issuperset(range(first, first + 3))]
-
-
 def _is_joined(month: Month, first: date, counted: Sequence[date]) -> bool:
-    days = [day.day for day in counted]
-    are_all = len(days) == len(days_of(MONTH, first)) and bool(month.cube)
-    return (month.days, month.dekads, bool(month.sums)) == (days, whole_dekads(first, days), are_all)
+    is_whole = len(counted) == len(days_of(first))
+    return month.days == [day.day for day in counted] and bool(month.sums) == (is_whole and bool(month.cube))
 
 
 def _date(text: str) -> date:

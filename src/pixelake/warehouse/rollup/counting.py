@@ -1,4 +1,4 @@
-"""Counts a day, and joins days to dekads and months, and months to quarters and years: makes the files of roll-ups."""
+"""Counts a day, and joins the days of a month: the files of roll-ups are made here."""
 
 import contextlib
 import shutil
@@ -16,13 +16,13 @@ from pixelake.warehouse.pieces import BUCKET, bucket_sql, with_ctes
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.reading import parameters
 from pixelake.warehouse.rollup import manifest
-from pixelake.warehouse.rollup.definition import Counted, counted, keys, looked_at, sums
+from pixelake.warehouse.rollup.definition import DAY_LEVEL, MONTH, Counted, counted, keys, looked_at, sums
+from pixelake.warehouse.rollup.kept import days_of
 from pixelake.warehouse.rollup.manifest import Day, Month, Year
 from pixelake.warehouse.snapshot import Snapshot, literal
-from pixelake.warehouse.spans import BOUNDS, DAY_LEVEL, DEKAD, MONTH, QUARTER, days_of, whole_dekads
 from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.trail import HELD, NEEDED, PEOPLE, Scope, kept, relations, trail_steps
-from pixelake.warehouse.zones import DAY, STEPS, Clock, day_literal
+from pixelake.warehouse.zones import DAY, STEPS, Clock
 
 if TYPE_CHECKING:
     import duckdb
@@ -184,48 +184,35 @@ class Counting:
         self._database.execute(f"insert into cube by name select *, {named} from ({sql})")  # noqa: S608
 
     def month(self, first: date, names: Mapping[date, str]) -> Month:
-        """The files of a month, of the files of days: their sums as they are, with those of dekads that are whole.
-
-        And those of the month, if it is.
+        """The files of a month, of the files of days: their sums as they are, and those of the month if it is whole.
 
         Args:
             first: of the month.
             names: some of its days -> their files; empty names: nothing happened.
         """
         days = [day.day for day in names]
-        dekads = whole_dekads(first, days)
         paths = [str(self._folder / name) for name in names.values() if name]
         if not paths:
-            return Month("", days, "", dekads)
-        them = f"with days as not materialized (from read_parquet({literal(paths)}))"
-        added = [
-            _summed(DEKAD, f"local_day between {day_literal(begun)} and {day_literal(ended)}", begun)
-            for begun, ended in (BOUNDS[DEKAD](first.replace(day=day)) for day in dekads)
-        ]
-        cube = self._ordered(f"{them} {_union('from days', *added)}", f"month-{first}.cube", MONTH_FORM)
-        if len(days) != len(days_of(MONTH, first)):
-            return Month(cube, days, "", dekads)
-        whole = _union(f"from days where question in ({_series()}) and grain = ''", _summed(MONTH, "true", first))
-        return Month(cube, days, self._ordered(f"{them} {whole}", f"month-{first}.sums", SUMS_FORM), dekads)
+            return Month("", days)
+        sql = f"from read_parquet({literal(paths)})"
+        cube = self._write(f"{sql} order by {CUBE_ORDER}", f"month-{first}.cube", MONTH_FORM)
+        if len(days) != len(days_of(first)):
+            return Month(cube, days)
+        by = ", ".join(f'"{name}"' for name in keys() if name not in {"local_day", "level"})
+        series = ", ".join(f"'{each.question.name}'" for each in counted() if each.question.kind == "series")
+        added = ", ".join(f'{how}("{name}")::{kind} as "{name}"' for name, (how, kind) in sums().items())
+        whole = (
+            f"with days as ({sql}) from days where question in ({series}) and grain = '' union all by name"  # noqa: S608
+            f" select {by}, '{MONTH}' as level, date '{first}' as local_day, {added} from days"
+            f" where question not in ({series}) group by all"
+        )
+        return Month(cube, days, self._write(f"from ({whole}) order by {CUBE_ORDER}", f"month-{first}.sums", SUMS_FORM))
 
-    def year(self, first: date, names: Sequence[str], quarters: Sequence[int]) -> Year:
-        """The file of a year, of the files with the sums of some of its months.
-
-        Args:
-            first: of the year.
-            names: of the files.
-            quarters: the months in which those begin that are to be summed up.
-        """
+    def year(self, first: date, names: Sequence[str]) -> Year:
+        """The file of a year, of the files with the sums of some of its months."""
         paths = [str(self._folder / name) for name in names]
-        added = [
-            _summed(QUARTER, f"local_day between {day_literal(begun)} and {day_literal(ended)}", begun)
-            for begun, ended in (BOUNDS[QUARTER](first.replace(month=month)) for month in quarters)
-        ]
-        sql = f"with days as not materialized (from read_parquet({literal(paths)})) {_union('from days', *added)}"
-        return Year(self._ordered(sql, f"year-{first}.sums", SUMS_FORM), list(names), list(quarters))
-
-    def _ordered(self, sql: str, kind: str, form: Form) -> str:
-        return self._write(f"from ({sql}) order by {CUBE_ORDER}", kind, form)
+        sql = f"from read_parquet({literal(paths)}) order by {CUBE_ORDER}"
+        return Year(self._write(sql, f"year-{first}.sums", SUMS_FORM), list(names))
 
     def _write(self, sql: str, kind: str, form: Form) -> str:
         """Make a file of an answer, durably; its name."""
@@ -250,24 +237,6 @@ def make_folder(folder: Place) -> None:
     """Make the folder of the roll-ups in that of the lake, durably."""
     if isinstance(folder, Path):
         durable.make_folder(folder, folder.parent.parent)
-
-
-def _series() -> str:
-    return ", ".join(f"'{each.question.name}'" for each in counted() if each.question.kind == "series")
-
-
-def _union(*parts: str) -> str:
-    return " union all by name ".join(parts)
-
-
-def _summed(level: str, some: str, first: date) -> str:
-    """SQL: the sums of some ``days`` that are no series, as one run of days."""
-    by = ", ".join(f'"{name}"' for name in keys() if name not in {"local_day", "level"})
-    added = ", ".join(f'{how}("{name}")::{kind} as "{name}"' for name, (how, kind) in sums().items())
-    return (
-        f"select {by}, '{level}' as level, {day_literal(first)} as local_day, {added} from days"  # noqa: S608
-        f" where question not in ({_series()}) and {some} group by all"
-    )
 
 
 def _declared() -> str:

@@ -12,6 +12,10 @@ from pixelake.warehouse.zones import EPOCH, Clock, fixed
 GRAINS: Final = ("", "hour", "quarter")
 """Lengths of the buckets of a series that are counted; empty: a day."""
 
+DAY_LEVEL: Final = "day"
+MONTH: Final = "month"
+"""What a row of a cube sums up: a local day, or a whole month. Series have days alone."""
+
 
 class Counted(NamedTuple):
     """A question that is counted, with the length of its buckets."""

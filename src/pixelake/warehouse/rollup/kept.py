@@ -14,8 +14,7 @@ from pixelake.warehouse.layout import folder_of, values_of
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.definition import definition
-from pixelake.warehouse.rollup.manifest import Manifest, Month, Unit
-from pixelake.warehouse.spans import BOUNDS, DAY_LEVEL, DEKAD, MONTH, QUARTER, days_of
+from pixelake.warehouse.rollup.manifest import Manifest
 from pixelake.warehouse.trail import SILENCE, SLACK, TAIL_HOURS
 from pixelake.warehouse.zones import DAY, Clock, Zones
 
@@ -80,7 +79,10 @@ class Nothing:
 
     clocks = ""
 
-    def sums(self, _level: str, _zones: Zones, _first: date) -> None:
+    def cube(self, _zones: Zones, _day: date) -> None:
+        """None."""
+
+    def month(self, _zones: Zones, _first: date) -> None:
         """None."""
 
     def trail(self, _zones: Zones, _day: date) -> None:
@@ -94,74 +96,52 @@ class Held:
         self._folder, self._changes = folder, changes
         self._units = {unit.zones: unit for unit in found.units} if found else {}
         self.clocks = found.clocks if found else ""
-        self._sums: dict[tuple[str, Zones, date], str | None] = {}
+        self._months: dict[tuple[Zones, date], str | None] = {}
 
-    def _holds(self, zones: Zones, first: date, last: date) -> bool:
-        """Whether no later version changed anything of all days from one to another."""
+    def _holds(self, zones: Zones, day: date) -> bool:
         if not self._changes:
             return True
-        clock = Clock(zones)
-        begun, ended = window(clock, first)[0], window(clock, last)[1]
+        begun, ended = window(Clock(zones), day)
         return not any(change.first <= ended and begun <= change.last for change in self._changes)
 
-    def sums(self, level: str, zones: Zones, first: date) -> str | None:
-        """The file with the sums of a run of days (`pixelake.warehouse.spans`), and perhaps of others.
-
-        Empty if nothing happened on any of them; None if they were not counted, or it does not hold any more.
-        """
-        if zones not in self._units:
+    def cube(self, zones: Zones, day: date) -> str | None:
+        """The file with the sums of a local day, and perhaps of others; empty if nothing happened on it."""
+        found = self._units[zones].days.get(day.isoformat()) if zones in self._units else None
+        if found is None or not self._holds(zones, day):
             return None
-        key = (level, zones, first)
-        if key not in self._sums:
-            self._sums[key] = self._looked(level, zones, first)
-        return self._sums[key]
+        month = self._units[zones].months.get(day.replace(day=1).isoformat())
+        return self._path(month.cube if month and found.cube and day.day in month.days else found.cube)
 
     def trail(self, zones: Zones, day: date) -> str | None:
         """The file with the events of a local day and their visits; empty if there are none."""
         found = self._units[zones].days.get(day.isoformat()) if zones in self._units else None
-        return self._path(found.trail) if found and self._holds(zones, day, day) else None
+        return self._path(found.trail) if found and self._holds(zones, day) else None
 
-    def _looked(self, level: str, zones: Zones, first: date) -> str | None:
-        if not self._holds(zones, *BOUNDS[level](first)):
+    def month(self, zones: Zones, first: date) -> str | None:
+        """The file with the sums of a month that is over, and perhaps of others; empty if nothing happened in it."""
+        key = (zones, first)
+        if key not in self._months:  # asked for each of its days
+            self._months[key] = self._month(zones, first)
+        return self._months[key]
+
+    def _month(self, zones: Zones, first: date) -> str | None:
+        found = self._units[zones].months.get(first.isoformat()) if zones in self._units else None
+        days = days_of(first)
+        if found is None or len(found.days) != len(days) or bool(found.cube) != bool(found.sums):
             return None
-        look = {DAY_LEVEL: self._day, DEKAD: self._dekad, MONTH: self._month, QUARTER: self._quarter}
-        return look[level](self._units[zones], first)
-
-    def _day(self, unit: Unit, day: date) -> str | None:
-        found = unit.days.get(day.isoformat())
-        if found is None:
+        if self._changes and not all(self._holds(zones, day) for day in days):
             return None
-        month = unit.months.get(day.replace(day=1).isoformat())
-        return self._path(month.cube if month and found.cube and day.day in month.days else found.cube)
-
-    def _dekad(self, unit: Unit, first: date) -> str | None:
-        month = unit.months.get(first.replace(day=1).isoformat())
-        return self._path(month.cube) if month and first.day in month.dekads else None
-
-    def _month(self, unit: Unit, first: date) -> str | None:
-        found = unit.months.get(first.isoformat())
-        if found is None or not is_whole(found, first):
-            return None
-        year = unit.years.get(first.replace(month=1).isoformat())
+        year = self._units[zones].years.get(first.replace(month=1).isoformat())
         return self._path(year.sums if year and found.sums in year.of else found.sums)
-
-    def _quarter(self, unit: Unit, first: date) -> str | None:
-        year = unit.years.get(first.replace(month=1).isoformat())
-        if year is None or first.month not in year.quarters:
-            return None
-        for begun in (first.replace(month=first.month + number) for number in range(3)):
-            month = unit.months.get(begun.isoformat())
-            if month is None or not is_whole(month, begun) or (month.sums and month.sums not in year.of):
-                return None
-        return self._path(year.sums)
 
     def _path(self, name: str) -> str:
         return str(self._folder / name) if name else ""
 
 
-def is_whole(month: Month, first: date) -> bool:
-    """Whether all days of a month are counted, and summed up together if anything happened."""
-    return len(month.days) == len(days_of(MONTH, first)) and bool(month.cube) == bool(month.sums)
+def days_of(first: date) -> list[date]:
+    """The days of a month, by its first."""
+    days = [first + DAY * number for number in range(31)]
+    return [day for day in days if day.month == first.month]
 
 
 def whole(folder: Place) -> Manifest | None:

@@ -5,9 +5,9 @@
     <lake>/rollups/manifest.json
     <lake>/rollups/day-<date>.trail-<id>-<bytes>.parquet   events of a local day with their visits, people numbered
     <lake>/rollups/day-<date>.cube-<id>-<bytes>.parquet    what each question counts of that day
-    <lake>/rollups/month-<date>.cube-<id>-<bytes>.parquet  the same of the days of a month, and of its dekads
+    <lake>/rollups/month-<date>.cube-<id>-<bytes>.parquet  the same of the days of a month
     <lake>/rollups/month-<date>.sums-<id>-<bytes>.parquet  the same of all of a month, and its series of days
-    <lake>/rollups/year-<date>.sums-<id>-<bytes>.parquet   those of the months of a year, and of its quarters
+    <lake>/rollups/year-<date>.sums-<id>-<bytes>.parquet   those of the months of a year
 
 A local day is that of the sites that share a history of zones: a unit. The list
 is replaced as a whole. It holds for the version of the lake named in it; what
@@ -45,13 +45,11 @@ class Month(msgspec.Struct, frozen=True):
         cube: what its days sum up to, in one file instead of thirty; empty: nothing happened.
         days: which of its days are in it.
         sums: if all are, what the whole month sums up to.
-        dekads: the days on which those begin whose sums are in `cube`, too.
     """
 
     cube: str
     days: list[int]
     sums: str = ""
-    dekads: list[int] = []
 
 
 class Year(msgspec.Struct, frozen=True):
@@ -60,12 +58,10 @@ class Year(msgspec.Struct, frozen=True):
     Attributes:
         sums: its name.
         of: the names of the files of months that are in it.
-        quarters: the months in which those begin whose sums are in it, too.
     """
 
     sums: str
     of: list[str]
-    quarters: list[int] = []
 
 
 class Unit(msgspec.Struct):
