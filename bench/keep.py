@@ -62,8 +62,9 @@ WINDOW: Final = 5
 """Seconds between commits."""
 ROWS: Final = 2
 """Rows of a commit."""
-LOOK: Final = round(keeper.TIDY)
-"""Seconds between looks at what is due."""
+TIDY: Final = round(keeper.TIDY)
+LOOK: Final = round(keeper.LOOK)
+"""Seconds between looks at the open hour, and at what is due: those of `serve`."""
 BLOG_DAYS: Final = 3 * 365
 BLOG_HITS: Final = 200
 BLOG_LATE: Final = 3 * 3_600 * SECOND
@@ -153,10 +154,15 @@ class Kept:
             self.log.refresh()
             self.most = max(self.most, *_files_an_hour(self.log, self.clock)[0].values(), 0)
 
+    def tidy_up(self) -> None:
+        """Pack the open hour, as `serve` does."""
+        began = time.perf_counter()
+        self.runs["tidy"] += bool(self.tidy.look())
+        self.seconds["maintenance"] += time.perf_counter() - began
+
     def look_after(self) -> None:
         """Do what is due, as `serve` does."""
         began = time.perf_counter()
-        self.runs["tidy"] += bool(self.tidy.look())
         for task in maintain.due(self.house):
             if task.is_wanted(self.house):
                 done = maintain.perform(self.house, task)
@@ -267,6 +273,8 @@ def month(folder: Path, options: argparse.Namespace) -> None:
                 kept.commit([kept.clock.now()] * ROWS, begun)
                 done.value = kept.position
                 kept.clock.advance(WINDOW)
+                if number % (TIDY // WINDOW) == 0:
+                    kept.tidy_up()
                 if number % (LOOK // WINDOW) == 0:
                     kept.look_after()
                 if number % 1_000 == 999:
@@ -340,11 +348,13 @@ def blog(folder: Path, options: argparse.Namespace) -> None:
                 kept.clock.advance(DAY)
                 midnight = kept.clock.now() - BLOG_LATE - DAY * SECOND
                 kept.commit(sorted(midnight + random.randrange(DAY) * SECOND for _ in range(BLOG_HITS)))
+                kept.tidy_up()
                 kept.look_after()
                 if day % 100 == 99:
                     say(f"{day + 1:,} of {days:,} days, {time.perf_counter() - began:,.0f} s")
         for _ in range(2):
             kept.clock.advance(Settings().lake_history + 3_600)
+            kept.tidy_up()
             kept.look_after()
         _report(kept, f"{kept.position / BLOG_HITS:,.0f} days of a blog, {kept.position:,} rows")
     year = {"start": "2025-02-10T00:00:00Z", "end": "2026-02-10T00:00:00Z"}
