@@ -26,6 +26,7 @@ from pixelake.warehouse.hooks import AFTER, MORE
 from pixelake.warehouse.pieces import BUCKET, added, bucket_sql, parquet, safe, with_ctes
 from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, questions, words
 from pixelake.warehouse.reading import Kept, Standing, Statement, parameters
+from pixelake.warehouse.rollup.definition import slice_of
 from pixelake.warehouse.trail import NEEDED, VISIT, Scope, day_span, days_between, plain, relations, trail
 from pixelake.warehouse.visited import visits
 from pixelake.warehouse.zones import (
@@ -347,22 +348,22 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
         picked = "".join(f' and "{name}" = ${name}' for name in question.picks)
         if segment.source in {MONTHS, DAYS}:
             names = ", ".join(dict.fromkeys([*question.keys, *(each.name for each in question.sums), "local_day"]))
-            return (
-                f"select {names} from {parquet(segment.files)} where question = '{question.counted_as}'"  # noqa: S608
-                f" and grain = '{self._grain}' and {self._level(segment)} and {segment.sites}{picked}"
-            )
+            return f"select {names} from {parquet(segment.files)} where {self._slice(segment)}{picked}"  # noqa: S608
         partial = BUCKET.sub(lambda found: self._bucket(found[1]), self.partial)
         ctes = with_ctes({**self._ctes(standing, segment, passing), **self._more.ctes})
         if picked:
             return f"with {ctes}, picked as ({partial}) select * from picked where true{picked}"  # noqa: S608
         return f"with {ctes}\n{partial}"
 
-    def _level(self, segment: _Segment) -> str:
-        """SQL: what of a file with the sums of days and months is meant."""
-        is_series = questions()[self.question.counted_as].kind == "series"
-        level = "month" if segment.source == MONTHS and not is_series else "day"
+    def _slice(self, segment: _Segment) -> str:
+        """SQL: what of a file with the sums of days or months is meant; a month has its first day."""
         first = segment.days[0].replace(day=1) if segment.source == MONTHS else segment.days[0]
-        return f"level = '{level}' and local_day between {day_literal(first)} and {day_literal(segment.days[-1])}"
+        days = f"local_day between {day_literal(first)} and {day_literal(segment.days[-1])}"
+        name, grain = self.question.counted_as, self._grain or ""
+        if self.ask.site is None:
+            return f"question = '{name}' and grain = '{grain}' and {segment.sites} and {days}"
+        self.values["slice"] = slice_of(name, grain, self.ask.site)
+        return f"slice = $slice and {days}"
 
     def _bucket(self, column: str) -> str:
         if self.question.kind != "series" or self._by_days:

@@ -16,7 +16,7 @@ from pixelake.warehouse.pieces import BUCKET, bucket_sql, with_ctes
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.reading import parameters
 from pixelake.warehouse.rollup import manifest
-from pixelake.warehouse.rollup.definition import DAY_LEVEL, MONTH, Counted, counted, keys, looked_at, sums
+from pixelake.warehouse.rollup.definition import Counted, counted, keys, looked_at, slice_of, sums
 from pixelake.warehouse.rollup.kept import days_of
 from pixelake.warehouse.rollup.manifest import Day, Month, Year
 from pixelake.warehouse.snapshot import Snapshot, literal
@@ -40,7 +40,7 @@ TRAIL_FORM: Final = Form(61_440, "zstd")
 """How the events of a trail lie in its file."""
 SHARE: Final = 40_000
 """So many of them are put in order at once: some 25 MB."""
-CUBE_ORDER: Final = "question, grain, level, site, value, bucket, local_day"
+CUBE_ORDER: Final = "slice, value, bucket, local_day"
 CUBE_FORM: Final = Form(8_192, "zstd")
 MONTH_FORM: Final = Form(65_536, "lz4_raw")
 SUMS_FORM: Final = Form(32_768, "lz4_raw")
@@ -180,7 +180,8 @@ class Counting:
             return bucket_sql(scope.clock, scope.start - DAY, scope.end + DAY, STEPS[each.grain], column)
 
         sql = BUCKET.sub(lambda found: bucket(found[1]), each.question.partial)
-        named = f"'{each.question.name}' as question, '{each.grain}' as grain, '{DAY_LEVEL}' as level"
+        begun = slice_of(each.question.name, each.grain, "")
+        named = f"'{begun}' || site as slice, '{each.question.name}' as question, '{each.grain}' as grain"
         self._database.execute(f"insert into cube by name select *, {named} from ({sql})")  # noqa: S608
 
     def month(self, first: date, names: Mapping[date, str]) -> Month:
@@ -198,12 +199,12 @@ class Counting:
         cube = self._write(f"{sql} order by {CUBE_ORDER}", f"month-{first}.cube", MONTH_FORM)
         if len(days) != len(days_of(first)):
             return Month(cube, days)
-        by = ", ".join(f'"{name}"' for name in keys() if name not in {"local_day", "level"})
+        by = ", ".join(f'"{name}"' for name in keys() if name != "local_day")
         series = ", ".join(f"'{each.question.name}'" for each in counted() if each.question.kind == "series")
         added = ", ".join(f'{how}("{name}")::{kind} as "{name}"' for name, (how, kind) in sums().items())
         whole = (
             f"with days as ({sql}) from days where question in ({series}) and grain = '' union all by name"  # noqa: S608
-            f" select {by}, '{MONTH}' as level, date '{first}' as local_day, {added} from days"
+            f" select {by}, date '{first}' as local_day, {added} from days"
             f" where question not in ({series}) group by all"
         )
         return Month(cube, days, self._write(f"from ({whole}) order by {CUBE_ORDER}", f"month-{first}.sums", SUMS_FORM))

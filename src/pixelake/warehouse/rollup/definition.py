@@ -12,10 +12,6 @@ from pixelake.warehouse.zones import EPOCH, Clock, fixed
 GRAINS: Final = ("", "hour", "quarter")
 """Lengths of the buckets of a series that are counted; empty: a day."""
 
-DAY_LEVEL: Final = "day"
-MONTH: Final = "month"
-"""What a row of a cube sums up: a local day, or a whole month. Series have days alone."""
-
 
 class Counted(NamedTuple):
     """A question that is counted, with the length of its buckets."""
@@ -37,10 +33,15 @@ def looked_at() -> frozenset[str]:
     return frozenset(NEEDED).union(*(words(each.question.partial) for each in counted()))
 
 
+def slice_of(question: str, grain: str, site: str) -> str:
+    """The name of a site's sums for one question. A text of its own: to compare it costs a third of three others."""
+    return f"{question}/{grain}/{site}"
+
+
 @cache
 def keys() -> dict[str, str]:
     """The columns of a cube by which is counted -> their types in DuckDB."""
-    found = {"question": "varchar", "grain": "varchar", "level": "varchar", "site": "varchar", "local_day": "date"}
+    found = dict.fromkeys(("slice", "question", "grain", "site"), "varchar") | {"local_day": "date"}
     for each, _ in counted():
         found |= {column.name: TYPES[column.type] for column in each.columns if column.role == "key"}
         found |= {option.name: TYPES[option.type] for option in each.options if option.picks}
@@ -57,7 +58,7 @@ def sums() -> dict[str, tuple[str, str]]:
 def definition() -> str:
     """A name for what is counted, and how."""
     scope = Scope(Clock(fixed("UTC")), "true", EPOCH, EPOCH)
-    parts = [trail(scope, NEEDED), kept(NEEDED), PEOPLE, *VISIT, *(field.name + field.type for field in event.FIELDS)]
+    parts = [trail(scope, NEEDED), kept(NEEDED), PEOPLE, *keys(), *VISIT, *(field.name + field.type for field in event.FIELDS)]
     for each, grain in counted():
         parts += [each.name, grain, each.partial, *(f"{column}" for column in (*each.columns, *each.parts))]
     return sha256("\0".join(parts).encode()).hexdigest()[:16]
