@@ -24,7 +24,7 @@ from pixelake.warehouse.exact import Days
 from pixelake.warehouse.given import Given, More
 from pixelake.warehouse.hooks import AFTER, MORE
 from pixelake.warehouse.pieces import BUCKET, added, bucket_sql, parquet, safe, with_ctes
-from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, questions, words
+from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, words
 from pixelake.warehouse.reading import Kept, Standing, Statement, parameters
 from pixelake.warehouse.rollup.definition import slice_of
 from pixelake.warehouse.trail import NEEDED, VISIT, Scope, day_span, days_between, plain, relations, trail
@@ -173,25 +173,27 @@ class Planner:
         end = min(self.ask.end, datetime.combine(span[1] + DAY, datetime.min.time(), UTC))
         if start >= end:
             return
-        able = self._able
         for clock, sites in self._groups:
-            first, last = day_span(clock, start, end)
-            told = [(day, *self._source(standing.kept, clock, day, able)) for day in days_between(first, last)]
-            for source, some in groupby(told, key=lambda each: each[1]):
+            for source, some in groupby(self._sources(standing.kept, clock, start, end), key=lambda each: each[1]):
                 days = list(some)
                 files = list(dict.fromkeys(file for _, _, file in days if file))
                 if files or source == ROWS:
                     yield _Segment(source, clock, sites, [day for day, _, _ in days], files)
 
+    def _sources(
+        self, kept: Kept, clock: Clock, start: datetime, end: datetime
+    ) -> Iterator[tuple[date, str, str | None]]:
+        """The days of a period; where each is read from, and from which file."""
+        able = self._able if kept.clocks == self.clocks.name else frozenset[str]()
+        for first, some in groupby(days_between(*day_span(clock, start, end)), key=lambda day: day.replace(day=1)):
+            month = None
+            if MONTHS in able and self._has(clock, first, day_after(first, "month") - DAY):
+                month = kept.month(clock.zones, first)
+            for day in some:
+                yield (day, MONTHS, month) if month is not None else (day, *self._source(kept, clock, day, able))
+
     def _source(self, kept: Kept, clock: Clock, day: date, able: frozenset[str]) -> tuple[str, str | None]:
-        """Where a day is read from."""
-        if not able or kept.clocks != self.clocks.name:
-            return ROWS, None
-        first = day.replace(day=1)
-        if MONTHS in able and self._has(clock, first, day_after(first, "month") - DAY):
-            month = kept.month(clock.zones, first)
-            if month is not None:
-                return MONTHS, month
+        """Where a day is read from that is in no month."""
         if DAYS in able and self._has(clock, day, day) and (cube := kept.cube(clock.zones, day)) is not None:
             return DAYS, cube
         if TRAIL in able and (file := kept.trail(clock.zones, day)) is not None:

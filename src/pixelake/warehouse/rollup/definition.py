@@ -58,7 +58,8 @@ def sums() -> dict[str, tuple[str, str]]:
 def definition() -> str:
     """A name for what is counted, and how."""
     scope = Scope(Clock(fixed("UTC")), "true", EPOCH, EPOCH)
-    parts = [trail(scope, NEEDED), kept(NEEDED), PEOPLE, *keys(), *VISIT, *(field.name + field.type for field in event.FIELDS)]
+    columns = (field.name + field.type for field in event.FIELDS)
+    parts = [*keys(), trail(scope, NEEDED), kept(NEEDED), PEOPLE, *VISIT, *columns]
     for each, grain in counted():
         parts += [each.name, grain, each.partial, *(f"{column}" for column in (*each.columns, *each.parts))]
     return sha256("\0".join(parts).encode()).hexdigest()[:16]

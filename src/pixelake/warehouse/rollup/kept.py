@@ -120,7 +120,7 @@ class Held:
     def month(self, zones: Zones, first: date) -> str | None:
         """The file with the sums of a month that is over, and perhaps of others; empty if nothing happened in it."""
         key = (zones, first)
-        if key not in self._months:  # asked for each of its days
+        if key not in self._months:  # each question asks again
             self._months[key] = self._month(zones, first)
         return self._months[key]
 
