@@ -51,7 +51,7 @@ class Nowhere:
         """No file."""
         return None
 
-    month = trail = cube
+    month = joined = trail = cube
 
 
 class Elsewhere:

@@ -48,6 +48,6 @@ def safe(formula: str) -> str:
 
 
 def parquet(files: Iterable[str]) -> str:
-    """The rows of files of ours."""
+    """The rows of files that have the same columns."""
     named = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    return f"read_parquet([{named}], union_by_name = true, hive_partitioning = false)"
+    return f"read_parquet([{named}], hive_partitioning = false)"

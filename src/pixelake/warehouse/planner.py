@@ -24,7 +24,7 @@ from pixelake.warehouse.exact import Days
 from pixelake.warehouse.given import Given, More
 from pixelake.warehouse.hooks import AFTER, MORE
 from pixelake.warehouse.pieces import BUCKET, added, bucket_sql, parquet, safe, with_ctes
-from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, words
+from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, questions, words
 from pixelake.warehouse.reading import Kept, Standing, Statement, parameters
 from pixelake.warehouse.rollup.definition import slice_of
 from pixelake.warehouse.trail import NEEDED, VISIT, Scope, day_span, days_between, plain, relations, trail
@@ -285,7 +285,7 @@ class Planner:
     def _summed(self, standing: Standing, segments: Sequence[_Segment], passing: str) -> str:
         question = self.question
         keys, sums = question.keys, question.sums
-        parts = [self._part(standing, each, passing) for each in segments]
+        parts = [self._part(standing, each, passing) for each in self._scans(standing.kept, segments)]
         nothing = ", ".join(
             f"null::{TYPES[each.type]} as {each.name}"
             for each in (*(each for each in question.columns if each.role == "key" and each.name != "local_day"), *sums)
@@ -344,23 +344,45 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
     def _by_days(self) -> bool:
         return self.days.are_days and self.interval not in STEPS
 
-    def _part(self, standing: Standing, segment: _Segment, passing: str) -> str:
-        """The sums of a segment."""
+    def _scans(self, kept: Kept, segments: Sequence[_Segment]) -> list[list[_Segment]]:
+        """Days and months of sums that follow each other are read at once: each scan more costs what many rows do."""
+        scans: list[list[_Segment]] = []
+        for each in segments:
+            if scans and self._is_one_scan(kept, scans[-1][-1], each):
+                scans[-1].append(each)
+            else:
+                scans.append([each])
+        return scans
+
+    def _is_one_scan(self, kept: Kept, one: _Segment, other: _Segment) -> bool:
+        """Whether no file of the one has rows that lie in the days of the other: a month's row has its first day."""
+        found = {each.source: each for each in (one, other)}
+        follow = one.clock == other.clock and one.days[-1] + DAY == other.days[0]
+        if found.keys() != {DAYS, MONTHS} or not follow or questions()[self.question.counted_as].kind == "series":
+            return False  # a file of months has the days of a series, too
+        firsts = [day for day in found[DAYS].days if day.day == 1]
+        return all(kept.joined(one.clock.zones, first) not in found[MONTHS].files for first in firsts)
+
+    def _part(self, standing: Standing, segments: Sequence[_Segment], passing: str) -> str:
+        """The sums of what one scan reads."""
         question = self.question
         picked = "".join(f' and "{name}" = ${name}' for name in question.picks)
+        segment = segments[0]
         if segment.source in {MONTHS, DAYS}:
+            files = dict.fromkeys(file for each in segments for file in each.files)
             names = ", ".join(dict.fromkeys([*question.keys, *(each.name for each in question.sums), "local_day"]))
-            return f"select {names} from {parquet(segment.files)} where {self._slice(segment)}{picked}"  # noqa: S608
+            return f"select {names} from {parquet(files)} where {self._slice(segments)}{picked}"  # noqa: S608
         partial = BUCKET.sub(lambda found: self._bucket(found[1]), self.partial)
         ctes = with_ctes({**self._ctes(standing, segment, passing), **self._more.ctes})
         if picked:
             return f"with {ctes}, picked as ({partial}) select * from picked where true{picked}"  # noqa: S608
         return f"with {ctes}\n{partial}"
 
-    def _slice(self, segment: _Segment) -> str:
-        """SQL: what of a file with the sums of days or months is meant; a month has its first day."""
+    def _slice(self, segments: Sequence[_Segment]) -> str:
+        """SQL: what of files with the sums of days or months is meant; a month has its first day."""
+        segment, last = segments[0], segments[-1].days[-1]
         first = segment.days[0].replace(day=1) if segment.source == MONTHS else segment.days[0]
-        days = f"local_day between {day_literal(first)} and {day_literal(segment.days[-1])}"
+        days = f"local_day between {day_literal(first)} and {day_literal(last)}"
         name, grain = self.question.counted_as, self._grain or ""
         if self.ask.site is None:
             return f"question = '{name}' and grain = '{grain}' and {segment.sites} and {days}"

@@ -28,6 +28,10 @@ class Kept(Protocol):
         """The file with the sums of a month that is over, and with its series of days; and perhaps of others."""
         ...
 
+    def joined(self, zones: Zones, first: date) -> str | None:
+        """The file with the sums of a year that has those of a month, whether they hold or not."""
+        ...
+
     def trail(self, zones: Zones, day: date) -> str | None:
         """The file with the events of a local day and their visits."""
         ...

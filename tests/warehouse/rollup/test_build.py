@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from pixelake.warehouse.schema import events_schema
 from pixelake.warehouse.zones import fixed
 from tests.s3 import MISSING, Server
 from tests.warehouse.outcomes import event, outcome
-from tests.warehouse.rollup.worlds import lakehouse
+from tests.warehouse.rollup.worlds import Rows, lakehouse
 
 objects = pytest.importorskip("pixelake.warehouse.objects", reason=MISSING, exc_type=ImportError)
 
@@ -411,6 +412,34 @@ def test_months_of_a_year_are_read_from_one_file(year: Path) -> None:
     found = manifest.read(year / manifest.FOLDER)
     assert found is not None
     assert {first: len(each.of) for first, each in found.units[0].years.items()} == {"2025-01-01": 2, "2026-01-01": 3}
+
+
+@pytest.mark.parametrize("question", ["pages", "entries", "overview"])
+def test_whatever_days_a_period_begins_and_ends_on(year: Path, question: str) -> None:
+    """Months, and days of months that are in the file of their year, too: each day counts once."""
+    days = [FIRST + timedelta(days=day) for day in (-112, -91, -90, -88, -61, -60, -30, -29, -15, 1, 2, 15, 30, 75)]
+    with lakehouse(year) as house:
+        counted, plain = (Questions(each, lambda: UTC_ONLY) for each in (house, Rows(house)))
+        for start, end in combinations(days, 2):
+            found, wanted = (each.ask(Ask(question, start, end)).table.to_pylist() for each in (counted, plain))
+            assert found == wanted, (start, end)
+
+
+def scans(folder: Path, start: date, end: date, question: str = "pages") -> int:
+    """How many scans of sums answer it; nothing else may."""
+    with lakehouse(folder) as house:
+        moments = (datetime(each.year, each.month, each.day, tzinfo=UTC) for each in (start, end))
+        told = Questions(house, lambda: UTC_ONLY).explain(Ask(question, *moments))
+        assert {part.source for part in told.parts} <= {"days", "months"}
+        return told.sql.count("read_parquet")
+
+
+def test_days_and_months_are_read_at_once(year: Path) -> None:
+    """But days of a month apart if the file of the year that is read has that month's row, and series."""
+    assert scans(year, date(2025, 10, 20), date(2026, 1, 16)) == 1
+    assert scans(year, date(2026, 1, 16), date(2026, 4, 10)) == 1
+    assert scans(year, date(2025, 10, 20), date(2026, 2, 16)) == 2
+    assert scans(year, date(2025, 10, 20), date(2026, 1, 16), "overview") == 2
 
 
 def test_a_year_that_lacks_is_made_of_its_months(year: Path) -> None:

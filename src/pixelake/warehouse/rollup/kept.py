@@ -85,6 +85,9 @@ class Nothing:
     def month(self, _zones: Zones, _first: date) -> None:
         """None."""
 
+    def joined(self, _zones: Zones, _first: date) -> None:
+        """None."""
+
     def trail(self, _zones: Zones, _day: date) -> None:
         """None."""
 
@@ -133,6 +136,13 @@ class Held:
             return None
         year = self._units[zones].years.get(first.replace(month=1).isoformat())
         return self._path(year.sums if year and found.sums in year.of else found.sums)
+
+    def joined(self, zones: Zones, first: date) -> str | None:
+        """The file with the sums of a year that has those of a month, whether they hold or not."""
+        year = self._units[zones].years.get(first.replace(month=1).isoformat()) if zones in self._units else None
+        if year is None or not any(name.startswith(f"month-{first}.") for name in year.of):
+            return None
+        return self._path(year.sums)
 
     def _path(self, name: str) -> str:
         return str(self._folder / name) if name else ""
