@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 import pyarrow as pa
@@ -80,7 +82,8 @@ def _day_of(name: str) -> date:
     return date(int(found["year"]), int(found["month"]), int(found["day"]))
 
 
-def columns_of(name: str, schema: str) -> dict[str, str]:
+@lru_cache(8)
+def columns_of(name: str, schema: str) -> Mapping[str, str]:
     """The columns of a table and their types in DuckDB: the declared ones, then those that users added.
 
     Args:
@@ -94,7 +97,7 @@ def columns_of(name: str, schema: str) -> dict[str, str]:
             kind = next((TYPES[name] for name, kind in ARROW_TYPES.items() if kind == field.type), None)
             if kind:
                 columns.setdefault(field.name, kind)
-    return columns
+    return MappingProxyType(columns)
 
 
 def rows_of_files(columns: Mapping[str, str], files: Sequence[str], missing: swap_note.Lacking | None = None) -> str:

@@ -145,7 +145,7 @@ class Held:
         return self._path(year.sums)
 
     def _path(self, name: str) -> str:
-        return str(self._folder / name) if name else ""
+        return f"{self._folder}/{name}" if name else ""
 
 
 def days_of(first: date) -> list[date]:
