@@ -88,8 +88,10 @@ def made(folder: Path, events: int) -> dict[str, Any]:
             "seconds": time.perf_counter() - began,
             "cpu": time.process_time() - used,
             "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
-        } | _sizes(lake)
+        }
         told.write_text(json.dumps(facts))
+    if "rollup" in facts:
+        facts["rollup"] |= _sizes(lake)
     return dict(facts)
 
 
@@ -97,7 +99,7 @@ def _sizes(lake: Path) -> dict[str, int]:
     files = list((lake / FOLDER).glob("*.parquet"))
     return {
         "trail": sum(file.stat().st_size for file in files if ".trail" in file.name),
-        "cube": sum(file.stat().st_size for file in files if ".cube" in file.name),
+        "sums": sum(file.stat().st_size for file in files if ".trail" not in file.name),
     }
 
 
@@ -120,7 +122,7 @@ def _report_made(facts: dict[str, Any]) -> None:
     if roll:
         each = f"{roll['cpu'] / count * 1e6:.1f}"
         rows.append(["trail", f"{roll['seconds']:.0f}", each, f"{roll['trail'] / count:.2f}"])
-        rows.append(["sums", "", "", f"{roll['cube'] / count:.2f}"])
+        rows.append(["sums", "", "", f"{roll['sums'] / count:.2f}"])
     table(f"{count:,} events, {facts['files']} files", ["", "s", "CPU µs/event", "bytes/event"], rows)
 
 
