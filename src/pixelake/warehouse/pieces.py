@@ -48,6 +48,6 @@ def safe(formula: str) -> str:
 
 
 def parquet(files: Iterable[str]) -> str:
-    """The rows of files that have the same columns."""
+    """The rows of files, all with the columns of the first."""
     named = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     return f"read_parquet([{named}], hive_partitioning = false)"

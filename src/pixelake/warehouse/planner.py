@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pixelake import event
 from pixelake.errors import QueryError
@@ -27,6 +27,7 @@ from pixelake.warehouse.pieces import BUCKET, added, bucket_sql, parquet, safe, 
 from pixelake.warehouse.questions import DAILY, RELATIONS, TYPES, VISITORS, Question, questions, words
 from pixelake.warehouse.reading import Kept, Standing, Statement, parameters
 from pixelake.warehouse.rollup.definition import slice_of
+from pixelake.warehouse.segments import DAYS, MONTHS, ROWS, TRAIL, Segment, scans
 from pixelake.warehouse.trail import NEEDED, VISIT, Scope, day_span, days_between, plain, relations, trail
 from pixelake.warehouse.visited import visits
 from pixelake.warehouse.zones import (
@@ -42,10 +43,6 @@ from pixelake.warehouse.zones import (
 
 MAXBUCKETS: Final = 2_000
 """Rows of a series: what a screen shows. Without a bound, the gaps of a long period would fill the memory."""
-MONTHS: Final = "months"
-DAYS: Final = "days"
-TRAIL: Final = "trail"
-ROWS: Final = "rows"
 
 _LEFT: Final = frozenset({"partition", "position", "year", "month", "day", "hour"})
 _KNOWN: Final = frozenset(field.name for field in event.FIELDS)
@@ -57,14 +54,6 @@ _VISITS: Final = frozenset({"visits", "visit", "visit_at", "entry", "exit"})
 
 Keys = Mapping[str, Sequence[Any]]
 """Columns of the same length: each row is the key of a row."""
-
-
-class _Segment(NamedTuple):
-    source: str
-    clock: Clock
-    sites: str
-    days: Sequence[date]
-    files: Sequence[str]
 
 
 class Planner:
@@ -165,7 +154,7 @@ class Planner:
             return [(self.clocks.of(self.ask.site), "site = $site")]
         return self.clocks.groups()
 
-    def _segments(self, standing: Standing) -> Iterator[_Segment]:
+    def _segments(self, standing: Standing) -> Iterator[Segment]:
         span = standing.span
         if span is None:
             return
@@ -173,27 +162,28 @@ class Planner:
         end = min(self.ask.end, datetime.combine(span[1] + DAY, datetime.min.time(), UTC))
         if start >= end:
             return
+        able = self._able if standing.kept.clocks == self.clocks.name else frozenset[str]()
         for clock, sites in self._groups:
-            for source, some in groupby(self._sources(standing.kept, clock, start, end), key=lambda each: each[1]):
+            told = self._told(standing.kept, clock, day_span(clock, start, end), able)
+            for source, some in groupby(told, key=lambda each: each[1]):
                 days = list(some)
                 files = list(dict.fromkeys(file for _, _, file in days if file))
                 if files or source == ROWS:
-                    yield _Segment(source, clock, sites, [day for day, _, _ in days], files)
+                    yield Segment(source, clock, sites, [day for day, _, _ in days], files)
 
-    def _sources(
-        self, kept: Kept, clock: Clock, start: datetime, end: datetime
+    def _told(
+        self, kept: Kept, clock: Clock, span: tuple[date, date], able: frozenset[str]
     ) -> Iterator[tuple[date, str, str | None]]:
-        """The days of a period; where each is read from, and from which file."""
-        able = self._able if kept.clocks == self.clocks.name else frozenset[str]()
-        for first, some in groupby(days_between(*day_span(clock, start, end)), key=lambda day: day.replace(day=1)):
+        """The days between two; where each is read from, and from which file."""
+        for first, days in groupby(days_between(*span), key=lambda day: day.replace(day=1)):
             month = None
             if MONTHS in able and self._has(clock, first, day_after(first, "month") - DAY):
                 month = kept.month(clock.zones, first)
-            for day in some:
+            for day in days:
                 yield (day, MONTHS, month) if month is not None else (day, *self._source(kept, clock, day, able))
 
     def _source(self, kept: Kept, clock: Clock, day: date, able: frozenset[str]) -> tuple[str, str | None]:
-        """Where a day is read from that is in no month."""
+        """Where a day is read from if its month is not read as one."""
         if DAYS in able and self._has(clock, day, day) and (cube := kept.cube(clock.zones, day)) is not None:
             return DAYS, cube
         if TRAIL in able and (file := kept.trail(clock.zones, day)) is not None:
@@ -260,7 +250,7 @@ class Planner:
         looked = self._words | filters.columns_in(self.ask.filter)
         return [name for name in standing.columns if name in looked]
 
-    def _ctes(self, standing: Standing, segment: _Segment, passing: str) -> dict[str, str]:
+    def _ctes(self, standing: Standing, segment: Segment, passing: str) -> dict[str, str]:
         """SQL of the relations over a segment that is not counted before."""
         start, end = self.ask.start, self.ask.end
         wanted = self._words & frozenset(VISIT)
@@ -282,10 +272,12 @@ class Planner:
             found["visits"] = visits(scope, start, end, passing, wanted)
         return found
 
-    def _summed(self, standing: Standing, segments: Sequence[_Segment], passing: str) -> str:
+    def _summed(self, standing: Standing, segments: Sequence[Segment], passing: str) -> str:
         question = self.question
         keys, sums = question.keys, question.sums
-        parts = [self._part(standing, each, passing) for each in self._scans(standing.kept, segments)]
+        is_series = questions()[question.counted_as].kind == "series"
+        together = scans(segments, standing.kept, is_series=is_series)
+        parts = [self._part(standing, each, passing) for each in together]
         nothing = ", ".join(
             f"null::{TYPES[each.type]} as {each.name}"
             for each in (*(each for each in question.columns if each.role == "key" and each.name != "local_day"), *sums)
@@ -344,26 +336,7 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
     def _by_days(self) -> bool:
         return self.days.are_days and self.interval not in STEPS
 
-    def _scans(self, kept: Kept, segments: Sequence[_Segment]) -> list[list[_Segment]]:
-        """Days and months of sums that follow each other are read at once: each scan more costs what many rows do."""
-        scans: list[list[_Segment]] = []
-        for each in segments:
-            if scans and self._is_one_scan(kept, scans[-1][-1], each):
-                scans[-1].append(each)
-            else:
-                scans.append([each])
-        return scans
-
-    def _is_one_scan(self, kept: Kept, one: _Segment, other: _Segment) -> bool:
-        """Whether no file of the one has rows that lie in the days of the other: a month's row has its first day."""
-        found = {each.source: each for each in (one, other)}
-        follow = one.clock == other.clock and one.days[-1] + DAY == other.days[0]
-        if found.keys() != {DAYS, MONTHS} or not follow or questions()[self.question.counted_as].kind == "series":
-            return False  # a file of months has the days of a series, too
-        firsts = [day for day in found[DAYS].days if day.day == 1]
-        return all(kept.joined(one.clock.zones, first) not in found[MONTHS].files for first in firsts)
-
-    def _part(self, standing: Standing, segments: Sequence[_Segment], passing: str) -> str:
+    def _part(self, standing: Standing, segments: Sequence[Segment], passing: str) -> str:
         """The sums of what one scan reads."""
         question = self.question
         picked = "".join(f' and "{name}" = ${name}' for name in question.picks)
@@ -378,7 +351,7 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
             return f"with {ctes}, picked as ({partial}) select * from picked where true{picked}"  # noqa: S608
         return f"with {ctes}\n{partial}"
 
-    def _slice(self, segments: Sequence[_Segment]) -> str:
+    def _slice(self, segments: Sequence[Segment]) -> str:
         """SQL: what of files with the sums of days or months is meant; a month has its first day."""
         segment, last = segments[0], segments[-1].days[-1]
         first = segment.days[0].replace(day=1) if segment.source == MONTHS else segment.days[0]
@@ -395,12 +368,12 @@ select {self._shown()} from summed order by bucket"""  # noqa: S608
         step = STEPS[self.interval] if self.interval in STEPS else STEPS["quarter"]
         return bucket_sql(self.clock, self.ask.start - DAY, self.ask.end + DAY, step, column)
 
-    def _whole(self, standing: Standing, segments: Sequence[_Segment], passing: str) -> str:
+    def _whole(self, standing: Standing, segments: Sequence[Segment], passing: str) -> str:
         """A question that is not answered day by day: its relations over all of the period, and its answer."""
         start, end = self.ask.start, self.ask.end
         if not segments:  # nothing happened: a day of it tells the columns
             clock, sites = self._groups[0]
-            segments = [_Segment(ROWS, clock, sites, [clock.date(start)], ())]
+            segments = [Segment(ROWS, clock, sites, [clock.date(start)], ())]
         reads = self._words & frozenset(RELATIONS)
         ctes = [self._ctes(standing, each, passing) for each in segments]
         found = []

@@ -180,8 +180,8 @@ class Counting:
             return bucket_sql(scope.clock, scope.start - DAY, scope.end + DAY, STEPS[each.grain], column)
 
         sql = BUCKET.sub(lambda found: bucket(found[1]), each.question.partial)
-        begun = slice_of(each.question.name, each.grain, "")
-        named = f"'{begun}' || site as slice, '{each.question.name}' as question, '{each.grain}' as grain"
+        prefix = slice_of(each.question.name, each.grain, "")
+        named = f"'{prefix}' || site as slice, '{each.question.name}' as question, '{each.grain}' as grain"
         self._database.execute(f"insert into cube by name select *, {named} from ({sql})")  # noqa: S608
 
     def month(self, first: date, names: Mapping[date, str]) -> Month:
