@@ -179,13 +179,17 @@ def complete(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """
     there = dict(zip(rows.column_names, rows.columns, strict=True))
     columns: list[Any] = [
-        there[each.name].cast(each.type) if each.name in there else pa.nulls(rows.num_rows, each.type)
+        _as(there[each.name], each.type) if each.name in there else pa.nulls(rows.num_rows, each.type)
         for each in schema
     ]
     for each, column in zip(schema, columns, strict=True):
         if column.null_count and not each.nullable:
             raise ValueError(f"{each.name} has nulls")
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _as(column: Any, kind: pa.DataType) -> Any:
+    return column if column.type == kind else column.cast(kind)  # a cast takes its time even if it changes nothing
 
 
 @functools.lru_cache(8)
