@@ -1,10 +1,11 @@
 """Tests of `pixelake.warehouse.segments`: what one scan reads."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 
-from pixelake.warehouse.rollup.kept import Nothing
+from pixelake.warehouse.reading import Nothing
 from pixelake.warehouse.segments import DAYS, MONTHS, ROWS, Segment, scans
+from pixelake.warehouse.trail import days_between
 from pixelake.warehouse.zones import Clock, Zones, fixed
 
 UTC = Clock(fixed("UTC"))
@@ -16,15 +17,14 @@ class Joined(Nothing):
     def __init__(self, files: Mapping[int, str]) -> None:
         self._files = files
 
-    def joined(self, _zones: Zones, first: date) -> str | None:  # type: ignore[override]
+    def joined(self, _zones: Zones, first: date) -> str | None:
         """The file."""
         return self._files.get(first.month)
 
 
 def part(source: str, first: date, last: date, *files: str, sites: str = "true") -> Segment:
     """All days from one to another."""
-    days = [first + timedelta(days=day) for day in range((last - first).days + 1)]
-    return Segment(source, UTC, sites, days, files)
+    return Segment(source, UTC, sites, days_between(first, last), files)
 
 
 JANUARY = part(DAYS, date(2026, 1, 1), date(2026, 1, 31), "january")

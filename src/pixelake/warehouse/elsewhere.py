@@ -24,9 +24,8 @@ from pixelake.warehouse.elsewhere_names import written_out
 from pixelake.warehouse.hooks import AFTER, WIDER
 from pixelake.warehouse.planner import Planner
 from pixelake.warehouse.questions import questions
-from pixelake.warehouse.reading import Statement
+from pixelake.warehouse.reading import Nothing, Statement
 from pixelake.warehouse.views import inlined
-from pixelake.warehouse.zones import Zones
 
 DIALECTS: Final = ("duckdb", "trino", "clickhouse")
 """What a question can be said in. Athena speaks Trino's."""
@@ -42,23 +41,11 @@ SETTINGS: Final = (
 """What ClickHouse must be told to mean by SQL what others do."""
 
 
-class Nowhere:
-    """Nothing was counted before: a `pixelake.warehouse.reading.Kept`."""
-
-    clocks = ""
-
-    def cube(self, _zones: Zones, _day: date) -> str | None:
-        """No file."""
-        return None
-
-    month = joined = trail = cube
-
-
 class Elsewhere:
     """A lake of which only the columns are known: a `pixelake.warehouse.reading.Standing`."""
 
     version = ""
-    kept = Nowhere()
+    kept = Nothing()
     columns: Mapping[str, str] = {field.name: field.type for field in event.FIELDS}
 
     def __init__(self, ask: Ask) -> None:

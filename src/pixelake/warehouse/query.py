@@ -26,8 +26,8 @@ from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
 from pixelake.warehouse.given_up import GIVEN_UP
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.questions import words
-from pixelake.warehouse.reading import Standing, Statement
-from pixelake.warehouse.rollup.kept import Keeping, Nothing
+from pixelake.warehouse.reading import Nothing, Standing, Statement
+from pixelake.warehouse.rollup.kept import Keeping
 from pixelake.warehouse.snapshot import TABLES, Snapshot, literal
 from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.sql_guard import check, first_line

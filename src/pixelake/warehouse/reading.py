@@ -37,6 +37,18 @@ class Kept(Protocol):
         ...
 
 
+class Nothing:
+    """Nothing was counted before: a `Kept` for who makes roll-ups of rows, looks at rows only, or has no lake."""
+
+    clocks = ""
+
+    def cube(self, _zones: Zones, _day: date) -> str | None:
+        """No file."""
+        return None
+
+    month = joined = trail = cube
+
+
 class Standing(Protocol):
     """The lake at one version."""
 

@@ -11,8 +11,7 @@ import pyarrow as pa
 from pixelake.warehouse.asking import Questions
 from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.query import Lakehouse
-from pixelake.warehouse.reading import Standing, Statement
-from pixelake.warehouse.rollup.kept import Nothing
+from pixelake.warehouse.reading import Nothing, Standing, Statement
 from pixelake.warehouse.zones import Clock, Zones, fixed
 from tests.warehouse.outcomes import event
 

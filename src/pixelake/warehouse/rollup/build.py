@@ -19,10 +19,11 @@ from pixelake.warehouse import durable, place
 from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
 from pixelake.warehouse.place import Place
+from pixelake.warehouse.reading import Nothing
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.counting import Counting, database, make_folder
 from pixelake.warehouse.rollup.definition import definition
-from pixelake.warehouse.rollup.kept import Keeping, Nothing, days_of, entry_sum, whole, window
+from pixelake.warehouse.rollup.kept import Keeping, days_of, entry_sum, whole, window
 from pixelake.warehouse.rollup.manifest import Manifest, Month, Unit
 from pixelake.warehouse.snapshot import Snapshot
 from pixelake.warehouse.spill import Spill

@@ -14,7 +14,7 @@ from pixelake.warehouse.layout import folder_of, values_of
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup import manifest
 from pixelake.warehouse.rollup.definition import definition
-from pixelake.warehouse.rollup.manifest import Manifest
+from pixelake.warehouse.rollup.manifest import Manifest, Year
 from pixelake.warehouse.trail import SILENCE, SLACK, TAIL_HOURS
 from pixelake.warehouse.zones import DAY, Clock, Zones
 
@@ -74,26 +74,8 @@ def _span(change: Mapping[str, Any]) -> Touched:
     return Touched(begun, begun + (timedelta(hours=1) if "hour" in values else DAY))
 
 
-class Nothing:
-    """No roll-ups: a `pixelake.warehouse.asking.Kept` for who makes them of rows, or looks at rows only."""
-
-    clocks = ""
-
-    def cube(self, _zones: Zones, _day: date) -> None:
-        """None."""
-
-    def month(self, _zones: Zones, _first: date) -> None:
-        """None."""
-
-    def joined(self, _zones: Zones, _first: date) -> None:
-        """None."""
-
-    def trail(self, _zones: Zones, _day: date) -> None:
-        """None."""
-
-
 class Held:
-    """Roll-ups that hold: a `pixelake.warehouse.asking.Kept`."""
+    """Roll-ups that hold: a `pixelake.warehouse.reading.Kept`."""
 
     def __init__(self, folder: Place, found: Manifest | None, changes: tuple[Touched, ...]) -> None:
         self._folder, self._changes = folder, changes
@@ -134,15 +116,18 @@ class Held:
             return None
         if self._changes and not all(self._holds(zones, day) for day in days):
             return None
-        year = self._units[zones].years.get(first.replace(month=1).isoformat())
+        year = self._year(zones, first)
         return self._path(year.sums if year and found.sums in year.of else found.sums)
 
     def joined(self, zones: Zones, first: date) -> str | None:
         """The file with the sums of a year that has those of a month, whether they hold or not."""
-        year = self._units[zones].years.get(first.replace(month=1).isoformat()) if zones in self._units else None
+        year = self._year(zones, first)
         if year is None or not any(name.startswith(f"month-{first}.") for name in year.of):
             return None
         return self._path(year.sums)
+
+    def _year(self, zones: Zones, first: date) -> Year | None:
+        return self._units[zones].years.get(first.replace(month=1).isoformat()) if zones in self._units else None
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{name}" if name else ""
