@@ -70,7 +70,7 @@ BLOG_HITS: Final = 200
 BLOG_LATE: Final = 3 * 3_600 * SECOND
 """When a day of the blog is written and maintained, after its end."""
 PARTITION: Final = "0123456789ab"
-PAUSE: Final = 0.05
+PAUSE: Final = 0.25
 """Seconds between the questions of the reader, who is not to take the core of the writer."""
 SAMPLES: Final = 5
 """Processes that open the lake, each for the first time."""
