@@ -1,7 +1,7 @@
 """Tests of `pixelake.operate.keeper`: what is due is done beside a consumer."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from pixelake.operate.maintain import Chore, House
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.settings import Settings
 from pixelake.testing import FakeClock
+from pixelake.warehouse import place
 from pixelake.warehouse.delta_log import DeltaLog
 from pixelake.warehouse.lake import Lake
+from pixelake.warehouse.place import Place
 from pixelake.warehouse.query import Lakehouse
 from pixelake.warehouse.vacuum import maintaining
 from tests.warehouse.outcomes import event, outcome
@@ -32,11 +34,11 @@ def clock() -> FakeClock:
 def house(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
     """A lake with many small files."""
     with closing(SqliteRegistry(tmp_path / "registry" / "r.sqlite", clock=clock)) as registry:
-        place = tmp_path / "lake"
-        lake = Lake(place, clock)
+        folder = tmp_path / "lake"
+        lake = Lake(folder, clock)
         for position in range(1, 13):
             lake.write(outcome([event("p", position)]))
-        yield House(lambda: Lake(place, clock), place, registry, 600.0, 0, 0, clock)
+        yield House(lambda: Lake(folder, clock), folder, registry, 600.0, 0, 0, clock)
 
 
 def apart(house: House, runs: list[int], status: int = 0) -> Callable[[threading.Event], int]:
@@ -156,6 +158,24 @@ def test_closed_hours_and_large_files_are_for_a_process_of_its_own(
     clock.advance(86_400)
     assert Tidy(house).look() == 0
     assert maintain.TASKS["compact"].is_wanted(house)
+
+
+def test_to_look_again_is_to_read_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice a minute, and in a bucket each entry of the log that is looked at is a request."""
+    seen, real, counts = [], place.tag, []
+
+    def tag(where: Place) -> Hashable | None:
+        seen.append(where.name)
+        return real(where)
+
+    monkeypatch.setattr(place, "tag", tag)
+    for position in range(13, 16):
+        seen.clear()
+        keeper.wanted(house, maintain.due(house))
+        counts.append(len(seen))
+        house.lake().write(outcome([event("p", position)]))
+    assert counts[0] > 15
+    assert counts[1] == counts[2] <= 8  # it would be 33, then 35
 
 
 def test_it_looks_again_after_a_failure(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from pixelake.warehouse import packing
 from pixelake.warehouse.clocks import Clocks
 from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
 from pixelake.warehouse.lake import Lake
-from pixelake.warehouse.place import Place
+from pixelake.warehouse.place import Place, absolute
 from pixelake.warehouse.rollup.build import Builder, Built
 from pixelake.warehouse.vacuum import Swept, maintaining
 
@@ -87,6 +87,8 @@ class House:
         clock: tells what is due.
         memory: what roll-ups may take when they are made, as DuckDB writes it.
         spill: the folder for what does not fit into that.
+        logs: of its tables, as they were last seen: to look again is to read on, in a bucket a request or two and not
+            one for each entry since the last checkpoint. One thread looks.
     """
 
     lake: Callable[[], Lake]
@@ -98,6 +100,11 @@ class House:
     clock: Clock = SYSTEM
     memory: str = "256MB"
     spill: Path | None = None
+    logs: Mapping[str, DeltaLog] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        logs = {name: DeltaLog(absolute(self.place) / name) for name in (EVENTS_FOLDER, REJECTS_FOLDER)}
+        object.__setattr__(self, "logs", logs)
 
 
 class Outcome(NamedTuple):
@@ -138,8 +145,7 @@ def _compact(house: House, told: Told, by_hand: bool) -> Outcome:
 
 def _is_compactable(house: House) -> bool:
     now = datetime.fromtimestamp(house.clock.now() / SECOND, UTC)
-    for table in (EVENTS_FOLDER, REJECTS_FOLDER):
-        log = DeltaLog(house.place / table)
+    for log in house.logs.values():
         log.refresh()
         if packing.plan(log, now, thorough=False):
             return True
@@ -189,7 +195,7 @@ def _is_rollup_wanted(house: House) -> bool:
 
 def _builder(house: House) -> Builder:
     clocks = Clocks.of_registry(house.registry.snapshot(), house.registry.default_zone)
-    return Builder(house.place, clocks, house.memory, house.spill, house.clock)
+    return Builder(house.place, clocks, house.memory, house.spill, house.clock, house.logs)
 
 
 def _vacuum(house: House, _told: Told, _by_hand: bool) -> Outcome:

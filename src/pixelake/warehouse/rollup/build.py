@@ -6,7 +6,7 @@ exchanged as a whole.
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
@@ -64,15 +64,22 @@ class Builder:
         memory: what it may take, as DuckDB writes it.
         spill: folder for what does not fit, and in which files are made.
         clock: tells which days are over.
+        logs: of its tables, by name, as somebody saw them before: they are read on.
     """
 
     def __init__(
-        self, lake: Place, clocks: Clocks, memory: str = "512MB", spill: Path | None = None, clock: Now = SYSTEM
+        self,
+        lake: Place,
+        clocks: Clocks,
+        memory: str = "512MB",
+        spill: Path | None = None,
+        clock: Now = SYSTEM,
+        logs: Mapping[str, DeltaLog] | None = None,
     ) -> None:
         self._lake, self._clocks, self._memory, self._now = place.absolute(lake), clocks, memory, clock
         self._spill = spill or Path(tempfile.gettempdir())
         self._folder = self._lake / manifest.FOLDER
-        self._logs = {name: DeltaLog(self._lake / name) for name in (EVENTS_FOLDER, REJECTS_FOLDER)}
+        self._logs = logs or {name: DeltaLog(self._lake / name) for name in (EVENTS_FOLDER, REJECTS_FOLDER)}
         self._keeping = Keeping(self._lake)
 
     # --- what is there, and what lacks
