@@ -195,7 +195,7 @@ def _is_rollup_wanted(house: House) -> bool:
 
 def _builder(house: House) -> Builder:
     clocks = Clocks.of_registry(house.registry.snapshot(), house.registry.default_zone)
-    return Builder(house.place, clocks, house.memory, house.spill, house.clock, house.logs)
+    return Builder(house.place, clocks, house.memory, house.spill, house.clock, logs=house.logs)
 
 
 def _vacuum(house: House, _told: Told, _by_hand: bool) -> Outcome:

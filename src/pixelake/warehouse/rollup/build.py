@@ -74,6 +74,7 @@ class Builder:
         memory: str = "512MB",
         spill: Path | None = None,
         clock: Now = SYSTEM,
+        *,
         logs: Mapping[str, DeltaLog] | None = None,
     ) -> None:
         self._lake, self._clocks, self._memory, self._now = place.absolute(lake), clocks, memory, clock
