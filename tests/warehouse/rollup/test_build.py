@@ -127,19 +127,25 @@ def test_time_is_bounded(folder: Path) -> None:
             self.seconds += 10
             return self.seconds
 
-    slow = Slow(round((FIRST + timedelta(days=60)).timestamp()) * SECOND)
+    def slow() -> Builder:
+        return Builder(folder, UTC_ONLY, clock=Slow(round((FIRST + timedelta(days=60)).timestamp()) * SECOND))
+
     heard: list[tuple[int, int]] = []
-    built = Builder(folder, UTC_ONLY, clock=slow).run(lambda done, all_: heard.append((done, all_)), 45)
+    built = slow().run(lambda done, all_: heard.append((done, all_)), 45)
     assert 0 < built.days < 10
+    assert not built.months
     assert built.waiting == 33 - built.days
     assert heard[-1] == (built.days, 33)
     found = manifest.read(folder / manifest.FOLDER)
     assert found is not None
     assert max(found.units[0].days) == "2026-03-03"
-    assert builder(folder).run().days == built.waiting
+    assert slow().run(seconds=10 * (built.waiting + 2) + 5) == (built.waiting, 2, 0, 0)
+    assert slow().is_wanted()
+    assert builder(folder).run() == (0, 1, 0, 0)
+    assert not slow().is_wanted()
 
 
-@pytest.mark.parametrize("cut", range(13))
+@pytest.mark.parametrize("cut", range(19))
 def test_it_may_be_cut_short_at_any_file(folder: Path, cut: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the list names holds, the rest is made next time, and no file stays that no list names."""
     real, written = durable.write, []

@@ -32,7 +32,7 @@ from pixelake.warehouse.zones import DAY, Clock, Zones
 LATE: Final = timedelta(minutes=10)
 """Hits may be so late in the lake: what is later makes a day be counted again."""
 SAVE_EVERY: Final = 20
-"""Days between two lists: so much is counted again after a crash."""
+"""Days between two lists: so much is counted again after a crash. There is one for each month that was joined, too."""
 BEHIND: Final = 50
 """So many versions the list may be behind the lake: it is believed by the log of these, which is cut one day."""
 
@@ -117,7 +117,7 @@ class Builder:
 
         Args:
             told: hears how many days are done, and how many there are.
-            seconds: after so long no further day is begun.
+            seconds: after so long no further day is begun, nor month, nor year.
             anew: count everything again.
 
         Raises:
@@ -153,11 +153,16 @@ class Builder:
                 if not days % SAVE_EVERY:
                     self._save(list_)
             for unit, first, joined in _unjoined(list_):
+                if self._now.monotonic() > until:
+                    break
                 unit.months[first.isoformat()] = counting.month(
                     first, {day: unit.days[str(day)].cube for day in joined}
                 )
                 months += 1
+                self._save(list_)
             for unit, year, names in _apart(list_):
+                if self._now.monotonic() > until:
+                    break
                 unit.years[year] = counting.year(_date(year), names)
         return Built(days, months, 0, len(todo) - days)
 
