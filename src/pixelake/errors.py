@@ -83,9 +83,17 @@ class StreamFull(StreamUnavailable):
 
 
 class HitTooLarge(StreamUnavailable):
-    """A hit is larger than what the stream carries; to send it again does not help."""
+    """Hits are larger than what the stream carries; to send them again does not help. The others are durable.
+
+    Attributes:
+        places: of these hits among those of the append, from 0.
+    """
 
     reason = "body_too_large"
+
+    def __init__(self, message: str, hint: str = "", places: frozenset[int] = frozenset()) -> None:
+        super().__init__(message, hint)
+        self.places = places
 
 
 class NewerVersion(StreamError):

@@ -10,7 +10,7 @@ from pixelake.collect.admission import Admission
 from pixelake.collect.pixel import GIF
 from pixelake.collect.turn import BUSY, Desk, Turn
 from pixelake.dialects.native import ROUTES
-from pixelake.errors import StreamUnavailable
+from pixelake.errors import HitTooLarge, StreamUnavailable
 from pixelake.hit import Hit
 from pixelake.settings import Settings
 
@@ -130,6 +130,45 @@ def test_one_append_for_all_of_a_turn() -> None:
         await until(lambda: guests[0].told)
         assert [guest.told for guest in guests] == [["image"], ["image", "advance"], ["well"]]
         assert desk.counts == {(b"200", ""): 2}
+
+    play(scene)
+
+
+def test_one_that_is_too_large_is_told_apart() -> None:
+    """The others of its commit are durable, and hear it; also those of other turns. The stream is well."""
+
+    async def scene(disk: Disk) -> None:
+        desk = open_desk(disk)
+        first = Guest(desk).arrive()
+        await until(lambda: disk.words)
+        before = [Guest(desk).arrive(), Guest(desk).post(b"{}")]
+        desk.close_turn()
+        large, other = Guest(desk).post(b"{  }"), Guest(desk).post(b"{ }")
+        plain, gone = Guest(desk).arrive(), Guest(desk).post(b"{   }")
+        gone.leave()
+        disk.words[0].set_result(None)
+        await until(lambda: len(disk.words) > 1)
+        assert [len(hit.body) for hit in disk.groups[1]] == [2, 0, 4, 3, 5, 0]
+        disk.words[1].set_exception(HitTooLarge("too large", places=frozenset({2, 4})))
+        await until(lambda: plain.told)
+        assert (large.told, other.told, plain.told, gone.told) == (["body_too_large"], ["well"], ["image"], [])
+        assert [guest.told for guest in (first, *before)] == [["image"], ["image"], ["well"]]
+        assert not desk.ready()
+        assert desk.last_failure == "too large"
+
+    play(scene)
+
+
+def test_a_head_that_is_too_large_is_durable_for_nobody() -> None:
+    """Nobody of its turn is told that his hit is."""
+
+    async def scene(disk: Disk) -> None:
+        desk = open_desk(disk)
+        plain, posted = Guest(desk).arrive(), Guest(desk).post(b"{}")
+        await until(lambda: disk.words)
+        disk.words[0].set_exception(HitTooLarge("too large", places=frozenset({1})))
+        await until(lambda: plain.told)
+        assert (plain.told, posted.told) == (["body_too_large"], ["body_too_large"])
 
     play(scene)
 

@@ -118,8 +118,9 @@ def test_calls_and_records_are_bounded(name: str, reader: Opened) -> None:
     """Five hundred records a call; a hit that fits into none is refused, and the others are there."""
     client = Faulty("kinesis")
     large = Hit.of(BEGIN, "", "", "POST", b"/events", b"", b"\xff" * (1 << 20))
-    with pytest.raises(HitTooLarge):
-        append(KinesisWriter(KinesisStream(name, client)), [*hits(0, 700), large])
+    with pytest.raises(HitTooLarge) as caught:
+        append(KinesisWriter(KinesisStream(name, client)), [*hits(0, 600), large, *hits(600, 100)])
+    assert caught.value.places == {600}
     assert sorted(len(arguments["Records"]) for _, arguments in client.calls) == [200, 500]
     assert sorted(numbers(drained(reader(), 700))) == list(range(700))
 

@@ -139,6 +139,7 @@ def test_what_is_refused_is_not_sent_again(name: str, reader: Callable[..., SqsR
     with pytest.raises(HitTooLarge, match="refuses") as caught:
         append(SqsWriter(Queue(name, client)), hits(0, 3))
     assert "MaximumMessageSize" in caught.value.hint
+    assert caught.value.places == {1}
     assert client.count("send_message_batch") == 1
     assert sorted(numbers(drained(reader(), 2))) == [0, 2]
 
@@ -166,8 +167,9 @@ def test_a_hit_that_is_too_large_is_refused(name: str, reader: Callable[..., Sqs
     """It says so, and the others of its group are there."""
     large = Hit.of(BEGIN, "", "", "POST", b"/events", b"", b"\xff" * BYTES)
     with pytest.raises(HitTooLarge) as caught:
-        append(SqsWriter(Queue(name)), [*hits(0, 2), large])
+        append(SqsWriter(Queue(name)), [large, *hits(0, 2), large])
     assert caught.value.reason == "body_too_large"
+    assert caught.value.places == {0, 3}
     assert sorted(numbers(drained(reader(), 2))) == [0, 1]
 
 

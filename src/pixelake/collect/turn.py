@@ -12,6 +12,7 @@ The way of a plain hit: `Connection.data_received` -> `Desk.close_turn` ->
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Final, Protocol
 
@@ -21,7 +22,7 @@ from pixelake.collect.admission import Admission, Guest, Refused
 from pixelake.collect.pixel import Answers
 from pixelake.collect.plain import Odd
 from pixelake.dialects.base import Answer, Route
-from pixelake.errors import StreamUnavailable
+from pixelake.errors import HitTooLarge, StreamUnavailable
 from pixelake.hit import Hit
 from pixelake.stream.base import Writer
 
@@ -265,27 +266,45 @@ class Desk:
         """The stream has given its word: answer, then go on with what has arrived since."""
         failure = append.exception()
         reason = "" if failure is None else failure.reason if isinstance(failure, StreamUnavailable) else "unavailable"
+        large = failure.places if isinstance(failure, HitTooLarge) else frozenset[int]()
         self.last_failure = "" if failure is None else str(failure)
         slow = self._clock.monotonic() - began > self._pace
         if slow:  # the disk is what all wait for: it goes on first
             if self.open.closing is not None:
                 self.open.closing.cancel()
                 self.close_turn()
-            self._go_on(turns, began, failed=bool(reason))
+            self._go_on(turns, began, failed=bool(reason and not large), lost=len(large))
         try:
+            first = 0
             for turn in turns:
-                self.settle(turn, reason)
+                self.settle(turn, self._tell_apart(turn, first, large, reason) if large else reason)
+                first += len(turn.hits)
                 turn.end()
         finally:
             if not slow:
-                self._go_on(turns, began, failed=bool(reason))
+                self._go_on(turns, began, failed=bool(reason and not large), lost=len(large))
 
-    def _go_on(self, turns: Sequence[Turn], began: float, *, failed: bool) -> None:
+    @staticmethod
+    def _tell_apart(turn: Turn, first: int, large: AbstractSet[int], reason: str) -> str:
+        """Tell those of a turn whose hits are too large; return what the rest of it is told, whose hits are durable.
+
+        Only what came the careful way, with a body, is told apart. A head that is too large is a stream that takes
+        hardly anything: nobody of its turn is told that his hit is durable.
+        """
+        places = [place - first for place in large if first <= place < first + len(turn.hits)]
+        if any(place >= len(turn.others) for place in places):
+            return reason
+        for place in places:
+            if turn.others[place].turn is turn:
+                turn.others[place].settle(reason)
+        return ""
+
+    def _go_on(self, turns: Sequence[Turn], began: float, *, failed: bool, lost: int) -> None:
         """The stream is free."""
         hits = sum(len(turn.hits) for turn in turns)
         self._waiting -= hits
         self._bytes -= sum(turn.size for turn in turns)
-        self._durable_hits += 0 if failed else hits
+        self._durable_hits += 0 if failed else hits - lost
         self._failed_at = began if failed else None
         self._commits.append(self._clock.monotonic() - began)
         self._committing = False

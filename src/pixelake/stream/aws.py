@@ -163,6 +163,8 @@ class Line(NamedTuple):
 
     hit_id: str
     data: bytes
+    place: int
+    """Among the hits of its append."""
 
 
 class Sender:
@@ -189,7 +191,7 @@ class Sender:
         """Done only once every hit is durable. See `pixelake.stream.base.Writer`."""
         if time.monotonic() < self._away_until:
             raise StreamUnavailable(str(self._away), self._away.hint)
-        lines = [self._line(hit) for hit in hits]
+        lines = [self._line(hit, place) for place, hit in enumerate(hits)]
         fitting = [line for line in lines if len(line.data) <= self._longest]
         loop = asyncio.get_running_loop()
         parts = in_parts(fitting, lambda line: len(line.data) + len(line.hit_id), most=self._most, size=self._size)
@@ -197,19 +199,22 @@ class Sender:
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if len(fitting) < len(lines):
-            failures.append(too_large(self._longest))
-        if failures:  # one that says that the others are kept comes last
-            raise min(failures, key=lambda failure: isinstance(failure, HitTooLarge))
+            failures.append(too_large(self._longest, [line for line in lines if len(line.data) > self._longest]))
+        large = [failure for failure in failures if isinstance(failure, HitTooLarge)]
+        if len(large) < len(failures):  # what says that the others are kept would not be true
+            raise next(failure for failure in failures if not isinstance(failure, HitTooLarge))
+        if large:
+            raise HitTooLarge(str(large[0]), large[0].hint, frozenset().union(*(each.places for each in large)))
 
     async def close(self) -> None:
         """Finish what is under way."""
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
-    def _line(self, hit: Hit) -> Line:
+    def _line(self, hit: Hit, place: int) -> Line:
         if not hit.hit_id:
             self._number += 1
             hit = msgspec.structs.replace(hit, hit_id=f"{self._name}-{self._number}")
-        return Line(hit.hit_id, hit_json.encode(hit))
+        return Line(hit.hit_id, hit_json.encode(hit), place)
 
     def _once(self, part: Sequence[Line]) -> None:
         try:
@@ -241,9 +246,10 @@ def in_parts(things: Iterable[T], length: Callable[[T], int], *, most: int, size
         yield part
 
 
-def too_large(most: int) -> HitTooLarge:
-    """What is said of a hit that fits into no message."""
-    return HitTooLarge(f"a hit takes more than {most:,} bytes as a message", "send fewer events at once")
+def too_large(most: int, lines: Iterable[Line]) -> HitTooLarge:
+    """What is said of hits that fit into no message."""
+    places = frozenset(line.place for line in lines)
+    return HitTooLarge(f"a hit takes more than {most:,} bytes as a message", "send fewer events at once", places)
 
 
 def in_threads(

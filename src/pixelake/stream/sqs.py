@@ -107,14 +107,18 @@ class SqsWriter:
         await self._sender.close()
 
     def _send(self, lines: Sequence[Line]) -> None:
-        entries = [{"MessageBody": line.data.decode()} for line in lines]
-        refused = [why for _, why in self._queue.each("send_message_batch", entries)]
-        if forbidden := [why for why in refused if _FORBIDDEN.search(why)]:
+        refused = aws.deliver(lines, self._call)
+        if forbidden := [why for _, why in refused if _FORBIDDEN.search(why)]:
             raise StreamUnavailable(f"the queue refuses a message: {forbidden[0]}", aws.HINT)
         if refused:  # of a line of ASCII nothing else can be wrong
             raise HitTooLarge(
-                f"the queue refuses a message: {refused[0]}", "let it take messages of 1 MiB (MaximumMessageSize)"
+                f"the queue refuses a message: {refused[0][1]}",
+                "let it take messages of 1 MiB (MaximumMessageSize)",
+                frozenset(line.place for line, _ in refused),
             )
+
+    def _call(self, lines: Sequence[Line]) -> Sequence[Failed]:
+        return self._queue.send_entries("send_message_batch", [{"MessageBody": line.data.decode()} for line in lines])
 
 
 _FORBIDDEN: Final = re.compile("denied|kms", re.IGNORECASE)
