@@ -146,6 +146,7 @@ def test_one_that_is_too_large_is_told_apart() -> None:
         large, other = Guest(desk).post(b"{  }"), Guest(desk).post(b"{ }")
         plain, gone = Guest(desk).arrive(), Guest(desk).post(b"{   }")
         gone.leave()
+        desk.close_turn()
         disk.words[0].set_result(None)
         await until(lambda: len(disk.words) > 1)
         assert [len(hit.body) for hit in disk.groups[1]] == [2, 0, 4, 3, 5, 0]
