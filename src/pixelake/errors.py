@@ -86,7 +86,7 @@ class HitTooLarge(StreamUnavailable):
     """Hits are larger than what the stream carries; to send them again does not help. The others are durable.
 
     Attributes:
-        places: of these hits among those of the append, from 0.
+        places: of these hits among those of the append, from 0; empty: it is not known which, nor that others are.
     """
 
     reason = "body_too_large"

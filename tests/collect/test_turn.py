@@ -154,22 +154,53 @@ def test_one_that_is_too_large_is_told_apart() -> None:
         await until(lambda: plain.told)
         assert (large.told, other.told, plain.told, gone.told) == (["body_too_large"], ["well"], ["image"], [])
         assert [guest.told for guest in (first, *before)] == [["image"], ["image"], ["well"]]
-        assert not desk.ready()
-        assert desk.last_failure == "too large"
+        assert (desk.ready(), desk.last_failure) == ("", "")
 
     play(scene)
 
 
-def test_a_head_that_is_too_large_is_durable_for_nobody() -> None:
-    """Nobody of its turn is told that his hit is."""
+@pytest.mark.parametrize("head", [HEAD, CLOSING])
+def test_a_head_that_is_too_large_is_told_apart(head: bytes) -> None:
+    """As a body is; whether it came alone in its turn, stays, or goes."""
 
     async def scene(disk: Disk) -> None:
         desk = open_desk(disk)
-        plain, posted = Guest(desk).arrive(), Guest(desk).post(b"{}")
+        guests = [Guest(desk).arrive(), Guest(desk, head).arrive(), Guest(desk).post(b"{}"), Guest(desk).arrive()]
         await until(lambda: disk.words)
-        disk.words[0].set_exception(HitTooLarge("too large", places=frozenset({1})))
-        await until(lambda: plain.told)
-        assert (plain.told, posted.told) == (["body_too_large"], ["body_too_large"])
+        assert [len(hit.body) for hit in disk.groups[0]] == [2, 0, 0, 0]
+        disk.words[0].set_exception(HitTooLarge("too large", places=frozenset({2})))
+        await until(lambda: guests[0].told)
+        assert [guest.told[-1] for guest in guests] == ["image", "body_too_large", "well", "image"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("posted", [False, True])
+def test_a_stream_that_takes_nothing_is_not_ready(*, posted: bool) -> None:
+    """Not even a head that is alone; one large body on a quiet server says nothing of others."""
+
+    async def scene(disk: Disk) -> None:
+        desk = open_desk(disk)
+        guest = Guest(desk).post(b"{}") if posted else Guest(desk).arrive()
+        await until(lambda: disk.words)
+        disk.words[0].set_exception(HitTooLarge("too large", places=frozenset({0})))
+        await until(lambda: guest.told)
+        assert guest.told == ["body_too_large"]
+        assert (desk.ready(), desk.last_failure) == (("", "") if posted else ("unavailable", "too large"))
+
+    play(scene)
+
+
+def test_which_is_too_large_may_not_be_known() -> None:
+    """Then nobody is told that his hit is durable."""
+
+    async def scene(disk: Disk) -> None:
+        desk = open_desk(disk)
+        guests = [Guest(desk).arrive(), Guest(desk).post(b"{}")]
+        await until(lambda: disk.words)
+        disk.words[0].set_exception(HitTooLarge("too large"))
+        await until(lambda: guests[0].told)
+        assert [guest.told for guest in guests] == [["body_too_large"]] * 2
 
     play(scene)
 

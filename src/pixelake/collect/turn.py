@@ -86,13 +86,14 @@ class Turn:
     but never more than a `SLICE`.
     """
 
-    __slots__ = ("closing", "hits", "last", "others", "plain", "scheduled", "size", "timer")
+    __slots__ = ("closing", "guests", "hits", "last", "others", "plain", "scheduled", "size", "timer")
 
     def __init__(self) -> None:
         self.plain: list[Waiting] = []  # those that want the image and stay
         self.last: list[Waiting] = []  # those that go with it
         self.others: list[Waiting] = []
         self.hits: list[Hit] = []
+        self.guests: list[Waiting] = []  # who sent each hit
         self.size = 0  # bytes of the hits
         self.scheduled = False
         self.closing: asyncio.Handle | None = None  # ends it
@@ -102,6 +103,20 @@ class Turn:
         """It is settled."""
         if self.timer is not None:
             self.timer.cancel()
+
+
+def _refuse(turns: Sequence[Turn], places: AbstractSet[int], reason: str) -> None:
+    """Tell those whose hits are at these places of a commit why they are not kept."""
+    guests = [(turn, guest) for turn in turns for guest in turn.guests]
+    for turn, guest in (guests[place] for place in places):
+        if guest.turn is turn:
+            guest.settle(reason)
+
+
+def _is_hopeless(turns: Sequence[Turn], places: AbstractSet[int]) -> bool:
+    """Whether nothing of a commit was taken, not even a head without a body: so not only one body was too large."""
+    hits = [hit for turn in turns for hit in turn.hits]
+    return len(places) == len(hits) and not all(hit.body for hit in hits)
 
 
 _SEEN: Final = b"-"
@@ -232,6 +247,7 @@ class Desk:
             return
         now = self._clock.now()
         turn.hits += [Hit(now, each.peer, each.client, each.head) for each in connections]
+        turn.guests += connections
         turn.size += size
         if may is None:
             turn.plain = []
@@ -267,44 +283,30 @@ class Desk:
         failure = append.exception()
         reason = "" if failure is None else failure.reason if isinstance(failure, StreamUnavailable) else "unavailable"
         large = failure.places if isinstance(failure, HitTooLarge) else frozenset[int]()
-        self.last_failure = "" if failure is None else str(failure)
+        failed = bool(reason) and (not large or _is_hopeless(turns, large))
+        self.last_failure = str(failure) if failed else ""
         slow = self._clock.monotonic() - began > self._pace
         if slow:  # the disk is what all wait for: it goes on first
             if self.open.closing is not None:
                 self.open.closing.cancel()
                 self.close_turn()
-            self._go_on(turns, began, failed=bool(reason and not large), lost=len(large))
+            self._go_on(turns, began, failed=failed, refused=len(large))
         try:
-            first = 0
+            if large:
+                _refuse(turns, large, reason)
             for turn in turns:
-                self.settle(turn, self._tell_apart(turn, first, large, reason) if large else reason)
-                first += len(turn.hits)
+                self.settle(turn, "" if large else reason)
                 turn.end()
         finally:
             if not slow:
-                self._go_on(turns, began, failed=bool(reason and not large), lost=len(large))
+                self._go_on(turns, began, failed=failed, refused=len(large))
 
-    @staticmethod
-    def _tell_apart(turn: Turn, first: int, large: AbstractSet[int], reason: str) -> str:
-        """Tell those of a turn whose hits are too large; return what the rest of it is told, whose hits are durable.
-
-        Only what came the careful way, with a body, is told apart. A head that is too large is a stream that takes
-        hardly anything: nobody of its turn is told that his hit is durable.
-        """
-        places = [place - first for place in large if first <= place < first + len(turn.hits)]
-        if any(place >= len(turn.others) for place in places):
-            return reason
-        for place in places:
-            if turn.others[place].turn is turn:
-                turn.others[place].settle(reason)
-        return ""
-
-    def _go_on(self, turns: Sequence[Turn], began: float, *, failed: bool, lost: int) -> None:
+    def _go_on(self, turns: Sequence[Turn], began: float, *, failed: bool, refused: int) -> None:
         """The stream is free."""
         hits = sum(len(turn.hits) for turn in turns)
         self._waiting -= hits
         self._bytes -= sum(turn.size for turn in turns)
-        self._durable_hits += 0 if failed else hits - lost
+        self._durable_hits += 0 if failed else hits - refused
         self._failed_at = began if failed else None
         self._commits.append(self._clock.monotonic() - began)
         self._committing = False
@@ -369,6 +371,7 @@ class Desk:
         hit = self.admission.hit(self._clock, connection, head, body, odds)
         if isinstance(hit, Hit):
             turn.hits.append(hit)
+            turn.guests.append(connection)
             turn.size += size
         return hit
 

@@ -73,6 +73,7 @@ class Writer(Protocol):
         Concurrent calls are expected and share one commit.
 
         Raises:
+            HitTooLarge: those at its `places` are not kept; each other hit of this call is durable.
             StreamUnavailable: durability cannot be promised. The hits may or may not have been kept.
         """
         ...
