@@ -382,8 +382,9 @@ class Desk:
 
     def settle(self, turn: Turn, reason: str) -> None:
         """Answer everybody who still waits for this turn. A status, once sent, is never overwritten."""
+        waiting = turn.others
         if reason or not self.hot:
-            turn.others += turn.plain + turn.last
+            waiting = turn.guests
         else:
             for connection in turn.last:
                 if connection.turn is turn:
@@ -398,7 +399,7 @@ class Desk:
                     if connection.more:
                         connection.advance()
             self.counts[b"200", ""] += answered
-        for connection in turn.others:
+        for connection in waiting:
             if connection.turn is turn:
                 connection.settle(reason)
 

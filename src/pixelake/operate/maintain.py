@@ -26,9 +26,9 @@ from pixelake.registry.base import Maintained
 from pixelake.registry.sqlite import SqliteRegistry
 from pixelake.warehouse import packing
 from pixelake.warehouse.clocks import Clocks
-from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
+from pixelake.warehouse.delta_log import DeltaLog, logs_of
 from pixelake.warehouse.lake import Lake
-from pixelake.warehouse.place import Place, absolute
+from pixelake.warehouse.place import Place
 from pixelake.warehouse.rollup.build import Builder, Built
 from pixelake.warehouse.vacuum import Swept, maintaining
 
@@ -103,8 +103,7 @@ class House:
     logs: Mapping[str, DeltaLog] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        logs = {name: DeltaLog(absolute(self.place) / name) for name in (EVENTS_FOLDER, REJECTS_FOLDER)}
-        object.__setattr__(self, "logs", logs)
+        object.__setattr__(self, "logs", logs_of(self.place))
 
 
 class Outcome(NamedTuple):

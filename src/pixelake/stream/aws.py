@@ -192,19 +192,22 @@ class Sender:
         if time.monotonic() < self._away_until:
             raise StreamUnavailable(str(self._away), self._away.hint)
         lines = [self._line(hit, place) for place, hit in enumerate(hits)]
-        fitting = [line for line in lines if len(line.data) <= self._longest]
+        large = frozenset(line.place for line in lines if len(line.data) > self._longest)
+        fitting = [line for line in lines if line.place not in large]
         loop = asyncio.get_running_loop()
         parts = in_parts(fitting, lambda line: len(line.data) + len(line.hit_id), most=self._most, size=self._size)
         calls = [loop.run_in_executor(self._threads, self._once, part) for part in parts]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        if len(fitting) < len(lines):
-            failures.append(too_large(self._longest, [line for line in lines if len(line.data) > self._longest]))
-        large = [failure for failure in failures if isinstance(failure, HitTooLarge)]
-        if len(large) < len(failures):  # what says that the others are kept would not be true
-            raise next(failure for failure in failures if not isinstance(failure, HitTooLarge))
+        for failure in failures:
+            if not isinstance(failure, HitTooLarge):  # that says that the others are kept, which would not be true
+                raise failure
+        refused = [failure for failure in failures if isinstance(failure, HitTooLarge)]
         if large:
-            raise HitTooLarge(str(large[0]), large[0].hint, frozenset().union(*(each.places for each in large)))
+            why = f"a hit takes more than {self._longest:,} bytes as a message"
+            refused.append(HitTooLarge(why, "send fewer events at once", large))
+        if refused:
+            raise HitTooLarge(str(refused[0]), refused[0].hint, frozenset().union(*(each.places for each in refused)))
 
     async def close(self) -> None:
         """Finish what is under way."""
@@ -244,12 +247,6 @@ def in_parts(things: Iterable[T], length: Callable[[T], int], *, most: int, size
         left -= length(each)
     if part:
         yield part
-
-
-def too_large(most: int, lines: Iterable[Line]) -> HitTooLarge:
-    """What is said of hits that fit into no message."""
-    places = frozenset(line.place for line in lines)
-    return HitTooLarge(f"a hit takes more than {most:,} bytes as a message", "send fewer events at once", places)
 
 
 def in_threads(

@@ -263,6 +263,11 @@ class DeltaLog:
         return int(known) if known is not None else int(place.parquet(self.folder / file.name).metadata.num_rows)
 
 
+def logs_of(lake: Place) -> Mapping[str, DeltaLog]:
+    """Those of the two tables of a lake, by name, wherever this process goes; nothing is read yet."""
+    return {name: DeltaLog(place.absolute(lake) / name) for name in (EVENTS_FOLDER, REJECTS_FOLDER)}
+
+
 def lost_entry(table: Place, version: int) -> LakeUnavailable:
     """That an entry of the log, which was durable, is missing or damaged."""
     return LakeUnavailable(

@@ -22,13 +22,13 @@ import pyarrow as pa
 from pixelake.errors import QueryError
 from pixelake.warehouse import place, swap_note
 from pixelake.warehouse.clocks import Clocks
-from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
+from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, logs_of
 from pixelake.warehouse.given_up import GIVEN_UP
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.questions import words
 from pixelake.warehouse.reading import Nothing, Standing, Statement
 from pixelake.warehouse.rollup.kept import Keeping
-from pixelake.warehouse.snapshot import TABLES, Snapshot, literal
+from pixelake.warehouse.snapshot import Snapshot, literal
 from pixelake.warehouse.spill import Spill
 from pixelake.warehouse.sql_guard import check, first_line
 from pixelake.warehouse.views import NAMES, SITE_NAMES, definitions
@@ -123,7 +123,7 @@ class Lakehouse:
         clocks: Callable[[], Clocks] | None = None,
     ) -> None:
         self._timeout, self._lock = timeout, threading.Lock()
-        self._logs = {name: DeltaLog(place.absolute(folder) / name) for name in TABLES}
+        self._logs = logs_of(folder)
         self._kept = Keeping(place.absolute(folder))
         self._clocks = clocks or _utc
         self._spill = Spill(spill or Path(tempfile.gettempdir()))

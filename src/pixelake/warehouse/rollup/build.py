@@ -6,18 +6,18 @@ exchanged as a whole.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, Final, NamedTuple, TypeVar
 
 from pixelake.clock import SECOND, SYSTEM
 from pixelake.clock import Clock as Now
 from pixelake.warehouse import durable, place
 from pixelake.warehouse.clocks import Clocks
-from pixelake.warehouse.delta_log import EVENTS_FOLDER, REJECTS_FOLDER, DeltaLog
+from pixelake.warehouse.delta_log import EVENTS_FOLDER, DeltaLog, logs_of
 from pixelake.warehouse.place import Place
 from pixelake.warehouse.reading import Nothing
 from pixelake.warehouse.rollup import manifest
@@ -37,6 +37,7 @@ BEHIND: Final = 50
 """So many versions the list may be behind the lake: it is believed by the log of these, which is cut one day."""
 
 Told = Callable[[int, int], None]
+T = TypeVar("T")
 
 
 class Built(NamedTuple):
@@ -80,7 +81,7 @@ class Builder:
         self._lake, self._clocks, self._memory, self._now = place.absolute(lake), clocks, memory, clock
         self._spill = spill or Path(tempfile.gettempdir())
         self._folder = self._lake / manifest.FOLDER
-        self._logs = logs or {name: DeltaLog(self._lake / name) for name in (EVENTS_FOLDER, REJECTS_FOLDER)}
+        self._logs = logs or logs_of(self._lake)
         self._keeping = Keeping(self._lake)
 
     # --- what is there, and what lacks
@@ -144,27 +145,25 @@ class Builder:
         days = months = 0
         with closing(Spill(self._spill)) as spill, database(self._lake, self._memory, spill) as opened:
             counting = Counting(opened, self._folder, spill, self._clocks, standing)
-            for clock, sites, day in todo:
-                if self._now.monotonic() > until:
-                    break
+            for clock, sites, day in self._in_time(todo, until):
                 _unit(list_, clock.zones).days[day.isoformat()] = counting.day(clock, sites, day)
                 days += 1
                 told(days, len(todo))
                 if not days % SAVE_EVERY:
                     self._save(list_)
-            for unit, first, joined in _unjoined(list_):
-                if self._now.monotonic() > until:
-                    break
+            for unit, first, joined in self._in_time(_unjoined(list_), until):
                 unit.months[first.isoformat()] = counting.month(
                     first, {day: unit.days[str(day)].cube for day in joined}
                 )
                 months += 1
                 self._save(list_)
-            for unit, year, names in _apart(list_):
-                if self._now.monotonic() > until:
-                    break
+            for unit, year, names in self._in_time(_apart(list_), until):
                 unit.years[year] = counting.year(_date(year), names)
         return Built(days, months, 0, len(todo) - days)
+
+    def _in_time(self, things: Iterable[T], until: float) -> Iterator[T]:
+        """One after the other, none once it is later than that (monotonic)."""
+        return takewhile(lambda _: self._now.monotonic() <= until, things)
 
     def _version(self) -> int:
         found = manifest.read(self._folder)
