@@ -6,7 +6,7 @@ exactly once. Three years of a blog with 200 hits a day: a file an hour, written
 and maintained day by day; then what a year's question takes. README.md has the
 method and results.
 
-    scripts/bench keep --days 3        so many days; 30 is the whole of it, and takes an hour or more
+    scripts/bench keep --days 3        so many days; 30 is the whole of it, and takes four hours
     scripts/bench keep --blog          three years of a blog
     scripts/bench keep --memory ...    in memory instead of on the disk: a sync costs nothing
     scripts/bench keep --folder F ...  there, and it stays: a month that was stopped goes on where it ended
