@@ -18,11 +18,12 @@ function Nav({ page }) {
 
 const STATES = { live: "Live", paused: "Paused", waiting: "… now", lost: "Reconnecting" };
 
+/** How many are there now. Its dot beats once when that changes: a page that nobody looks at costs nothing. */
 function LiveDot() {
   const { state, now } = useLive();
   const visitors = now?.visitors_5;
   const text = state === "live" && visitors != null ? `${visitors.toLocaleString()} now` : STATES[state];
-  return html`<a class="live" data-state=${state} href=${SHARE ? undefined : link("/live")} title="People seen in the last 5 minutes"><span class="dot" aria-hidden="true"></span>${text}</a>`;
+  return html`<a class="live" data-state=${state} href=${SHARE ? undefined : link("/live")} title="People seen in the last 5 minutes"><span key=${text} class="dot" aria-hidden="true"></span>${text}</a>`;
 }
 
 function Account({ me }) {
