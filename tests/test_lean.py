@@ -2,23 +2,27 @@
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import msgspec
 import pytest
 
+from pixelake.warehouse import sql_apart
+from pixelake.warehouse.lake import Lake
 from tests.running import Running, running
+from tests.warehouse.outcomes import event, outcome
 
 MB = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A `serve` whose sinks are open, without what only tests have installed: Arrow would load numpy."""
-    folder = tmp_path_factory.mktemp("lean")
-    (folder / "numpy.py").write_text("raise ImportError('no dependency of pixelake')\n")
-    with running(folder, "--workers", "1", environment={"PYTHONPATH": str(folder)}) as found:
+    """A `serve` whose sinks are open."""
+    with running(tmp_path_factory.mktemp("lean"), "--workers", "1") as found:
         found.metrics(until="pixelake_sink_lag_seconds{")
         yield found
 
@@ -64,6 +68,24 @@ def test_who_gives_way(server: Running) -> None:
     score = {role: int(Path(f"/proc/{process}/oom_score_adj").read_text()) for role, process in found.items()}
     for value in (nice, score):
         assert value["supervisor"] == value["collect"] < value["consume"] < value["web"]
+
+
+def test_sql_loads_no_pandas(tmp_path: Path) -> None:
+    """Where it is installed, too: a query is a process, and DuckDB would take it in, which is half of its time."""
+    Lake(tmp_path).write(outcome([event("a", 1)]))
+    query = "select site from events where site = 'shop'"
+    told = sql_apart.Request((str(tmp_path),), 10.0, "200MB", 1, None, (), {}, query, None, 9, MB)
+    found = subprocess.run(
+        [sys.executable, "-X", "importtime", "-P", "-m", sql_apart.__name__],
+        input=msgspec.json.encode(told),
+        capture_output=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        check=True,
+    )
+    assert found.stdout.startswith(msgspec.json.encode(sql_apart.Head()))
+    loaded = {line.rpartition("|")[2].strip() for line in found.stderr.decode().splitlines()}
+    assert "duckdb" in loaded
+    assert not {name for name in loaded if name.startswith("pandas.")}  # only its name is asked for
 
 
 def test_the_dashboard_opens_the_lake_when_it_is_asked(tmp_path: Path) -> None:
