@@ -340,6 +340,7 @@ def test_the_server_goes(fragile: Standing, look: Opened) -> None:
     """What was there stays, dimmed; it says that nobody answers, and has a button to try again."""
     board = look(fragile.house, f"?site={SITE}")
     expect(board.locator("[data-panel=Pages] .list li")).to_have_count(5)
+    expect(board.get_by_role("switch", name="Machines")).to_be_visible()  # it comes with the figures, not with the list
     sql = look(fragile.house, "explore#sql")
     sql.get_by_role("button", name="Run", exact=True).wait_for()
     fragile.stop()
