@@ -224,6 +224,23 @@ def test_a_deadline_is_kept_and_never_taken_back() -> None:
         play(scene)
 
 
+def test_who_is_in_a_turn_that_broke_off_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of ours while a turn is judged: its hits are nowhere, and whoever sent them is told so in time."""
+
+    def defect(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    async def scene(disk: Disk) -> None:
+        desk = open_desk(disk, deadline=0.02)
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        monkeypatch.setattr(desk.admission, "may_all", defect)
+        guest = Guest(desk).arrive()
+        await until(lambda: guest.told)
+        assert guest.told == ["undecided"]
+
+    play(scene)
+
+
 def test_a_failure_is_told_to_all() -> None:
     """With the stream's reason, or as unavailable; after a success it is forgotten."""
 

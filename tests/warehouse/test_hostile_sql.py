@@ -34,7 +34,7 @@ TEXTS = [
     for line in (Path(__file__).parents[1] / "data" / "hostile_sql.txt").read_text(encoding="utf-8").splitlines()
     if not line.startswith("#")
 ]
-TIMEOUT = 0.5
+TIMEOUT = 1.0
 ROWS, SIZE = 1_000, 1 << 20
 MEMORY = 150_000_000
 SECRET = "a secret of another one"

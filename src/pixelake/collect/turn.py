@@ -384,7 +384,7 @@ class Desk:
         """Answer everybody who still waits for this turn. A status, once sent, is never overwritten."""
         waiting = turn.others
         if reason or not self.hot:
-            waiting = turn.guests
+            waiting = turn.others + turn.plain + turn.last  # not `guests`: those whose judging broke off are none
         else:
             for connection in turn.last:
                 if connection.turn is turn:

@@ -198,11 +198,12 @@ class Sender:
         parts = in_parts(fitting, lambda line: len(line.data) + len(line.hit_id), most=self._most, size=self._size)
         calls = [loop.run_in_executor(self._threads, self._once, part) for part in parts]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        for failure in failures:
-            if not isinstance(failure, HitTooLarge):  # that says that the others are kept, which would not be true
-                raise failure
-        refused = [failure for failure in failures if isinstance(failure, HitTooLarge)]
+        refused = list[HitTooLarge]()
+        for outcome in outcomes:
+            if isinstance(outcome, HitTooLarge):
+                refused.append(outcome)
+            elif isinstance(outcome, BaseException):  # then it is not true that the others are kept
+                raise outcome
         if large:
             why = f"a hit takes more than {self._longest:,} bytes as a message"
             refused.append(HitTooLarge(why, "send fewer events at once", large))
